@@ -1,0 +1,1 @@
+"""Evaluation of checkpoints: features, answers, scores."""

@@ -1,0 +1,1 @@
+"""A real Kubernetes, S3 and Prometheus on one Linux machine, without Docker."""

@@ -1,0 +1,1 @@
+"""The webssl-operator: observe, plan, act."""

@@ -1,0 +1,1 @@
+"""Language-free training of vision transformers: data, model, objective, step, checkpoint."""
