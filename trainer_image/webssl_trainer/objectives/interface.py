@@ -1,0 +1,89 @@
+"""The one interface between the training loop and an objective.
+
+The loop, per optimizer step::
+
+    schedules.apply(optimizer, step)
+    terms = objective.forward_backward(micro_batches, ctx)      # losses of the global batch; gradients are ready
+    norms = clip_gradients(objective.trained, max_norm)
+    optimizer.step(); optimizer.zero_grad(set_to_none=True)
+    objective.after_optimizer_step(ctx)
+
+The loop knows nothing of crops, heads or teachers; an objective knows nothing of data loading, optimizers or
+checkpoints. A new objective is a new folder beside `dino/` and one line in the loop's factory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from webssl_trainer.optim.param_groups import ParamGroup
+
+if TYPE_CHECKING:
+    from webssl_trainer.data import Batch, CropSpec
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """What a step may depend on. Together with the micro-batches it determines the step.
+
+    step: 0-based optimizer step over the whole run; total_steps: length of the run's schedules.
+    seed: seed of the run; every random draw is a function of (seed, position, purpose).
+    global_batch_size: samples per step over all processes and micro-batches; losses are means over it.
+    group: process group of the world, None for a single process without torch.distributed.
+    """
+
+    step: int
+    total_steps: int
+    seed: int
+    global_batch_size: int
+    device: torch.device
+    group: dist.ProcessGroup | None = None
+
+
+class Objective(Protocol):
+    """A training objective with its networks."""
+
+    @property
+    def trained(self) -> nn.Module:
+        """The one root module with every parameter that the optimizer sees; gradients are clipped per child."""
+        ...
+
+    @property
+    def modules(self) -> Mapping[str, nn.Module]:
+        """All modules to checkpoint, by name, `trained` included. Everything else is a function of the step."""
+        ...
+
+    @property
+    def encoder(self) -> str:
+        """Dotted name, under `modules`, of the `VisionTransformer` to evaluate, e.g. `teacher.backbone`."""
+        ...
+
+    def crop_spec(self) -> CropSpec:
+        """What the loader must cut from each image."""
+        ...
+
+    def param_groups(self) -> list[ParamGroup]:
+        """Groups for the optimizer, with multipliers for `Schedules.apply`."""
+        ...
+
+    def forward_backward(self, micro_batches: Sequence[Batch], ctx: StepContext) -> dict[str, Tensor]:
+        """Run every micro-batch of this process's share of the step; leave the reduced gradient in `.grad`.
+
+        The gradient and the losses equal those of one process that holds the whole global batch, whatever the
+        number of processes and micro-batches (up to the order of floating point sums). All processes must call
+        with the same number of micro-batches. Micro-batches hold whole groups.
+
+        Returns: scalars (fp32, on the device, without gradient, equal on all processes): the loss terms as they
+        enter the sum, under their names, and `loss`, their weighted sum. Nothing here waits for the device.
+        """
+        ...
+
+    def after_optimizer_step(self, ctx: StepContext) -> None:
+        """Update what follows the trained parameters (EMA teachers)."""
+        ...
