@@ -1,0 +1,35 @@
+"""The edge to object storage: one protocol over `s3://`, `file://` and `memory://` URLs, with patience."""
+
+from webssl_trainer.storage.errors import (
+    StorageDeniedError,
+    StorageNotFoundError,
+    StorageStoppedError,
+    StorageUnavailableError,
+)
+from webssl_trainer.storage.fsspec_storage import FsspecStorage, join, scheme_of
+from webssl_trainer.storage.options import StorageOptions
+from webssl_trainer.storage.protocol import ByteRange, ObjectInfo, Storage
+from webssl_trainer.storage.retry import RetryPolicy, Waiting
+
+
+def open_storage(options: StorageOptions | None = None) -> Storage:
+    """The storage of this process; options default to the environment (AWS_ENDPOINT_URL, AWS_REGION)."""
+    return FsspecStorage(options)
+
+
+__all__ = [
+    "ByteRange",
+    "FsspecStorage",
+    "ObjectInfo",
+    "RetryPolicy",
+    "Storage",
+    "StorageDeniedError",
+    "StorageNotFoundError",
+    "StorageOptions",
+    "StorageStoppedError",
+    "StorageUnavailableError",
+    "Waiting",
+    "join",
+    "open_storage",
+    "scheme_of",
+]

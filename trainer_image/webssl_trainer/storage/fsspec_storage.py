@@ -1,0 +1,258 @@
+"""One storage over fsspec: S3 through s3fs, local files, and memory, by the scheme of each URL."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, BinaryIO, Literal, TypeVar, cast
+
+import fsspec
+import s3fs
+from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.exceptions import HTTPClientError
+
+from webssl_trainer.errors import UserError
+from webssl_trainer.storage import local_write
+from webssl_trainer.storage.classify import explained, http_status, is_transient
+from webssl_trainer.storage.errors import StorageNotFoundError
+from webssl_trainer.storage.options import StorageOptions
+from webssl_trainer.storage.protocol import ByteRange, ObjectInfo
+from webssl_trainer.storage.retry import Retrier, Waiting
+
+T = TypeVar("T")
+# The memory file system looks and writes in two steps, and is shared by all instances of a process.
+_memory_lock = threading.Lock()
+RETRYABLE_BOTO = (BotoConnectionError, HTTPClientError)
+SCHEMES = ("s3", "file", "memory")
+
+
+def scheme_of(url: str) -> str:
+    """Scheme of a URL; a plain path is a file.
+
+    Raises:
+        UserError: the scheme is not one of `SCHEMES`.
+    """
+    scheme = url.partition("://")[0].lower() if "://" in url else "file"
+    if scheme not in SCHEMES:
+        raise UserError(f"{url}: unknown storage scheme {scheme!r}; use one of {', '.join(SCHEMES)}")
+    return scheme
+
+
+def join(base: str, *parts: str) -> str:
+    """URL of `parts` under `base`."""
+    return "/".join([base.rstrip("/"), *(part.strip("/") for part in parts)])
+
+
+class FsspecStorage:
+    """See `webssl_trainer.storage.protocol.Storage`.
+
+    A file system is made on first use in each process, so that an instance sent to a spawned process never
+    carries another process's event loop or connections.
+    """
+
+    def __init__(self, options: StorageOptions | None = None, waiting: Waiting | None = None) -> None:
+        self.options = options or StorageOptions.from_env()
+        self._waiting = waiting or Waiting()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._retrier = Retrier(self.options.retry, is_transient, self._waiting)
+        self._filesystems: dict[str, Any] = {}
+        self._owner = os.getpid()
+        self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"options": self.options, "_waiting": self._waiting}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._reset()
+
+    @property
+    def retries(self) -> int:
+        """Failed tries that were repeated, since the start of this process."""
+        return self._retrier.retries
+
+    def filesystem(self, url: str) -> tuple[Any, str]:
+        return self._system(url, "patient")
+
+    def _system(self, url: str, kind: Literal["patient", "single"]) -> tuple[Any, str]:
+        """File system of a URL: one that tries again by itself, or one for the retry loop here."""
+        scheme = scheme_of(url)
+        if os.getpid() != self._owner:
+            raise RuntimeError("a storage was used after a fork; start workers with spawn, or use threads")
+        name = f"{scheme}/{kind}" if scheme == "s3" else scheme
+        with self._lock:
+            if name not in self._filesystems:
+                self._filesystems[name] = self._made(scheme, kind)
+            system = self._filesystems[name]
+        return system, cast(str, system._strip_protocol(url))
+
+    def _made(self, scheme: str, kind: Literal["patient", "single"]) -> Any:
+        system = fsspec.filesystem(scheme, **self._arguments(scheme))
+        if scheme == "s3":
+            for error in RETRYABLE_BOTO:
+                s3fs.core.add_retryable_error(error)
+            # s3fs pauses 0.1 s * 1.7**try, at most 15 s: 20 tries outlast a server that is gone for 3 minutes.
+            system.retries = 1 if kind == "single" else 20
+        return system
+
+    def _arguments(self, scheme: str) -> dict[str, Any]:
+        if scheme != "s3":
+            return {}
+        options = self.options
+        client = {"region_name": options.region} if options.region else {}
+        return {
+            "endpoint_url": options.endpoint,
+            "client_kwargs": client,
+            "config_kwargs": {
+                "connect_timeout": options.connect_timeout,
+                "read_timeout": options.read_timeout,
+                "max_pool_connections": options.connections,
+                # The retry budget is ours: one layer decides, and one layer logs.
+                "retries": {"total_max_attempts": 1},
+                "s3": {"addressing_style": "path" if options.endpoint else "auto"},
+            },
+            "use_listings_cache": False,
+            "skip_instance_cache": True,
+        }
+
+    def _try(self, action: str, url: str, call: Callable[[], T], stop: threading.Event | None = None) -> T:
+        try:
+            return self._retrier.run(call, f"{action} {url}", stop)
+        except Exception as error:
+            better = explained(error, url, action)
+            if better is error:
+                raise
+            raise better from error
+
+    def read(self, url: str, start: int | None = None, end: int | None = None) -> bytes:
+        if start is not None and end is not None and end <= start:
+            return b""
+        system, path = self._system(url, "single")
+        return self._try("read", url, lambda: cast(bytes, system.cat_file(path, start=start, end=end)))
+
+    def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
+        found: dict[int, bytes] = {at: b"" for at, item in enumerate(ranges) if item.end <= item.start}
+        missing = [at for at in range(len(ranges)) if at not in found]
+        while missing:
+            wanted = [ranges[at] for at in missing]
+            system, _ = self._system(wanted[0].url, "single")
+            same = [at for at in missing if scheme_of(ranges[at].url) == scheme_of(wanted[0].url)]
+            self._cat_some(system, ranges, same, found, stop)
+            missing = [at for at in missing if at not in found]
+        return [found[at] for at in range(len(ranges))]
+
+    def _cat_some(
+        self,
+        system: Any,
+        ranges: Sequence[ByteRange],
+        which: list[int],
+        found: dict[int, bytes],
+        stop: threading.Event | None,
+    ) -> None:
+        def once() -> None:
+            # Ranges that arrived are kept over tries, so a storm of errors still makes progress.
+            todo = [at for at in which if at not in found]
+            paths = [system._strip_protocol(ranges[at].url) for at in todo]
+            starts, ends = [ranges[at].start for at in todo], [ranges[at].end for at in todo]
+            answers = system.cat_ranges(paths, starts, ends, max_gap=None, on_error="return")
+            failed: Exception | None = None
+            for at, answer in zip(todo, answers, strict=True):
+                if isinstance(answer, Exception):
+                    better = explained(answer, ranges[at].url, "read")
+                    failed = failed if failed is not None and is_transient(better) else better
+                else:
+                    found[at] = bytes(answer)
+            if failed is not None:
+                raise failed
+
+        label = ranges[which[0]].url + (f" and {len(which) - 1} more ranges" if len(which) > 1 else "")
+        self._try("read", label, once, stop)
+
+    def open(self, url: str) -> BinaryIO:
+        system, path = self._system(url, "single")
+        return self._try("open", url, lambda: cast(BinaryIO, system.open(path, "rb")))
+
+    def list_objects(self, prefix: str) -> list[ObjectInfo]:
+        system, path = self._system(prefix, "single")
+        return self._found("list", prefix, lambda: system.find(path, detail=True))
+
+    def glob(self, pattern: str) -> list[ObjectInfo]:
+        system, path = self._system(pattern, "single")
+        return self._found("glob", pattern, lambda: system.glob(path, detail=True))
+
+    def _found(
+        self, action: str, url: str, call: Callable[[], dict[str, dict[str, Any]]]
+    ) -> list[ObjectInfo]:
+        scheme = scheme_of(url)
+
+        def infos() -> list[ObjectInfo]:
+            entries = [entry for entry in call().values() if entry["type"] == "file"]
+            named = [ObjectInfo(url_of(scheme, entry["name"]), int(entry["size"])) for entry in entries]
+            return sorted(named, key=lambda info: info.url)
+
+        try:
+            return self._try(action, url, infos)
+        except StorageNotFoundError:
+            return []
+
+    def size(self, url: str) -> int:
+        system, path = self._system(url, "single")
+        return self._try("size of", url, lambda: int(system.info(path)["size"]))
+
+    def exists(self, url: str) -> bool:
+        try:
+            self.size(url)
+        except StorageNotFoundError:
+            return False
+        return True
+
+    def put(self, url: str, data: bytes) -> None:
+        system, path = self._system(url, "single")
+        if scheme_of(url) == "file":
+            self._try("write", url, lambda: local_write.replace(path, data))
+        else:
+            self._try("write", url, lambda: system.pipe_file(path, data))
+
+    def put_if_absent(self, url: str, data: bytes) -> bool:
+        system, path = self._system(url, "single")
+        if scheme_of(url) == "file":
+            return self._try("write", url, lambda: local_write.create(path, data))
+        if scheme_of(url) == "memory":
+            return self._create_in_memory(system, path, data)
+        tries = 0
+
+        def once() -> bool:
+            nonlocal tries
+            tries += 1
+            try:
+                system.pipe_file(path, data, mode="create")
+            except OSError as error:
+                if http_status(error) != 412:
+                    raise
+                # After a lost answer the object may be ours: then an earlier try did write it.
+                return tries > 1 and bytes(system.cat_file(path)) == data
+            return True
+
+        return self._try("create", url, once)
+
+    def _create_in_memory(self, system: Any, path: str, data: bytes) -> bool:
+        with _memory_lock:
+            if system.exists(path):
+                return False
+            system.pipe_file(path, data)
+        return True
+
+    def delete(self, url: str) -> None:
+        system, path = self._system(url, "single")
+        try:
+            self._try("delete", url, lambda: system.rm_file(path))
+        except StorageNotFoundError:
+            return
+
+
+def url_of(scheme: str, path: str) -> str:
+    """URL of a path as fsspec lists it."""
+    return f"{scheme}://{path}"

@@ -1,0 +1,82 @@
+"""What the trainer asks of a storage. Everything is addressed by URL; nothing here knows a vendor."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Protocol
+
+
+@dataclass(frozen=True)
+class ByteRange:
+    """Bytes `[start, end)` of the object at `url`."""
+
+    url: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """An object that exists: its URL and its size in bytes."""
+
+    url: str
+    size: int
+
+
+class Storage(Protocol):
+    """Reads, lists and writes objects by URL (`s3://`, `file://`, `memory://`, or a plain path).
+
+    Every method retries transient errors within its budget, raises `StorageNotFoundError` or `StorageDeniedError` at
+    once, and `StorageUnavailableError` when the budget is spent. Methods may be called from several threads. An
+    instance can be pickled to a spawned process; it must not be used across a fork.
+    """
+
+    def read(self, url: str, start: int | None = None, end: int | None = None) -> bytes:
+        """The object, or its bytes `[start, end)`; shorter when the object ends earlier."""
+        ...
+
+    def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
+        """Several ranges at once, in order; each may be shorter when its object ends earlier."""
+        ...
+
+    def open(self, url: str) -> BinaryIO:
+        """A seekable, readable binary file."""
+        ...
+
+    def list_objects(self, prefix: str) -> list[ObjectInfo]:
+        """All objects under a folder, recursively, sorted by URL; empty when there is none."""
+        ...
+
+    def glob(self, pattern: str) -> list[ObjectInfo]:
+        """Objects whose URL matches `*`, `?`, `[...]`, `**`, sorted by URL; empty when there is none."""
+        ...
+
+    def size(self, url: str) -> int:
+        """Size in bytes."""
+        ...
+
+    def exists(self, url: str) -> bool:
+        """Whether an object is there."""
+        ...
+
+    def put(self, url: str, data: bytes) -> None:
+        """Writes or replaces the object; readers see the old or the new one, never a part."""
+        ...
+
+    def put_if_absent(self, url: str, data: bytes) -> bool:
+        """Writes the object only if there is none; True when this call wrote it.
+
+        A call whose answer was lost counts as successful when the object holds exactly `data`, so `data`
+        should name its writer.
+        """
+        ...
+
+    def delete(self, url: str) -> None:
+        """Removes the object; no error when there is none."""
+        ...
+
+    def filesystem(self, url: str) -> tuple[Any, str]:
+        """The fsspec file system of a URL and the path in it, for libraries that want those."""
+        ...
