@@ -1,0 +1,37 @@
+"""`spec.model`: which vision transformer is trained."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from webssl_api.base import ApiModel
+
+
+class ModelSize(StrEnum):
+    """The paper's sizes, and three small ones for tests and first tries."""
+
+    TINY = "tiny"
+    S = "S"
+    B = "B"
+    M300 = "300M"
+    B1 = "1B"
+    B2 = "2B"
+    B3 = "3B"
+    B5 = "5B"
+    B7 = "7B"
+
+
+class ModelSpec(ApiModel):
+    """The vision transformer: a row of the paper's architecture table, or a small one for tests."""
+
+    size: ModelSize
+    """Size of the vision transformer: 300M, 1B, 2B, 3B, 5B or 7B as in the paper; tiny, S or B for tests."""
+
+    patch_size: Annotated[int, Field(ge=4, le=32)] = 14
+    """Side of a square patch in pixels; every resolution must be a multiple of it."""
+
+    drop_path: Annotated[float, Field(ge=0, le=0.9)] = 0.4
+    """Share of residual branches skipped per sample (stochastic depth, uniform over layers)."""
