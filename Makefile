@@ -1,0 +1,69 @@
+# The two commands are `make demo` and `make test`. Everything they need, they install.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+RUN := .venv/bin
+STAMP := .venv/.installed
+MEMBERS := crds operator trainer_image eval cli localcluster
+PACKAGES := webssl_api webssl_operator webssl_trainer webssl_eval webssl_cli webssl_localcluster
+export OMP_NUM_THREADS ?= 1
+export HF_HUB_OFFLINE := 1
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+.PHONY: demo
+demo: setup ## From an empty machine to a trained, evaluated model on a real Kubernetes (CONTEXT=name uses yours)
+	$(RUN)/webssl demo $(if $(CONTEXT),--context $(CONTEXT)) $(DEMO_FLAGS)
+
+.PHONY: test
+test: lint types imports unit contract e2e ## Everything that must hold before a commit lands
+
+.PHONY: setup
+setup: $(STAMP) ## Install the Python environment from the lock
+
+$(STAMP): locks/dev.txt $(addsuffix /pyproject.toml,$(MEMBERS)) scripts/setup
+	scripts/setup $(MEMBERS)
+	@touch $@
+
+.PHONY: lint
+lint: setup ## ruff: style and format
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+
+.PHONY: types
+types: setup ## mypy --strict on our packages
+	$(RUN)/mypy $(addprefix -p ,$(PACKAGES))
+
+.PHONY: imports
+imports: setup ## The import contracts of the house
+	$(RUN)/lint-imports
+
+.PHONY: unit
+unit: setup ## Fast tests without a cluster
+	$(RUN)/pytest tests/unit
+
+.PHONY: contract
+contract: setup ## Tests against a real API server
+	$(RUN)/pytest tests/contract
+
+.PHONY: e2e
+e2e: setup ## Tests on a real cluster with a real S3 server (WEBSSL_TEST_CONTEXT=name uses yours)
+	$(RUN)/pytest tests/e2e
+
+.PHONY: generate
+generate: setup ## Write every generated file: CRD, dashboards, docs tables
+	$(PY) -m webssl_api.generate .
+
+.PHONY: lock
+lock: ## Resolve again and write locks/ (hashes, no download addresses)
+	scripts/lock
+
+.PHONY: bench-operator
+bench-operator: setup ## 1,000 runs on simulated nodes against 1,000 plain Jobs
+	$(PY) benchmarks/operator/run.py
+
+.PHONY: down
+down: ## Remove the local cluster: no process, mount, namespace or bridge stays
+	$(RUN)/webssl cluster down
