@@ -1,0 +1,320 @@
+"""The local cluster as one object: up, down, and the blows that tests deal it."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import cgroups, control_plane, dns, kubeconfig, kwok, prometheus, s3
+from .errors import ClusterError
+from .kubectl import Kubectl
+from .network import Network
+from .node import Node
+from .pki import Authority, identities
+from .plan import Plan
+from .processes import Processes, Program, wait_until
+from .progress import Reporter
+from .s3 import S3Access
+from .state import Spec, State
+from .tools.install import Toolbox
+from .tools.table import CONTROL_PLANE, NODE, SIMULATION, STORAGE
+
+
+@dataclass(frozen=True)
+class Status:
+    """What runs now.
+
+    Args:
+        processes: name of each program -> pid, or None when it is dead.
+    """
+
+    name: str
+    spec: Spec
+    processes: dict[str, int | None]
+    ready_nodes: frozenset[str]
+    kubeconfig: Path
+    api_url: str
+    s3_url: str | None
+    prometheus_url: str | None
+
+    @property
+    def healthy(self) -> bool:
+        wanted = {f"n{number}" for number in range(self.spec.nodes)}
+        alive = bool(self.processes) and all(pid is not None for pid in self.processes.values())
+        return alive and wanted <= self.ready_nodes
+
+
+class LocalCluster:
+    """The cluster called ``name``.
+
+    Args:
+        base: folder of all clusters' state; default ``${XDG_STATE_HOME:-~/.local/state}/webssl/cluster``.
+    """
+
+    def __init__(
+        self,
+        name: str = "default",
+        *,
+        base: Path | None = None,
+        reporter: Reporter | None = None,
+        tools: Toolbox | None = None,
+    ) -> None:
+        self.name = name
+        self.state = State(name, base)
+        self.reporter = reporter or Reporter()
+        self.tools = tools or Toolbox(self.reporter)
+        self.processes = Processes(self.state.path("processes"))
+        self.authority = Authority(self.state.path("pki"))
+
+    # -- what it is ------------------------------------------------------------------------------------------------
+
+    @property
+    def exists(self) -> bool:
+        return self.state.exists
+
+    @property
+    def spec(self) -> Spec:
+        return self.state.load()[0]
+
+    @property
+    def plan(self) -> Plan:
+        return self.state.load()[1]
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The admin's kubeconfig; its context is ``webssl-NAME``."""
+        return self.state.path("kubeconfig")
+
+    @property
+    def context(self) -> str:
+        return f"webssl-{self.name}"
+
+    @property
+    def kubectl(self) -> Kubectl:
+        return Kubectl(self.tools.path("kubectl"), self.kubeconfig)
+
+    @property
+    def s3(self) -> S3Access:
+        """Where the S3 server is and the keys to it."""
+        return s3.access(self.plan, self.state.path("s3.json"))
+
+    @property
+    def prometheus_url(self) -> str:
+        return self.plan.prometheus_url
+
+    @property
+    def rules_folder(self) -> Path:
+        """Rule files put here (``*.yaml``) are read by Prometheus at ``reload_prometheus``."""
+        return self.state.made("rules")
+
+    def node(self, name: str) -> Node:
+        plan = self.plan
+        return self._node(plan, plan.node_named(name).name)
+
+    def status(self) -> Status:
+        """What runs; reads only.
+
+        Raises:
+            ClusterError: there is no such cluster.
+        """
+        spec, plan = self.state.load()
+        alive = self.processes.pid("kube-apiserver") is not None
+        return Status(
+            name=self.name,
+            spec=spec,
+            processes={name: self.processes.pid(name) for name in self.processes.names()},
+            ready_nodes=frozenset(self.kubectl.ready_nodes() if alive else ()),
+            kubeconfig=self.kubeconfig,
+            api_url=plan.api_url,
+            s3_url=plan.s3_url if spec.s3 else None,
+            prometheus_url=plan.prometheus_url if spec.prometheus else None,
+        )
+
+    # -- up and down -----------------------------------------------------------------------------------------------
+
+    def up(self, spec: Spec | None = None) -> None:
+        """Brings the cluster to ``spec`` (the last one, or the default). Starts only what does not run already.
+
+        Raises:
+            ClusterError: a part cannot be had or does not become ready.
+        """
+        with self.reporter, self.state.busy():
+            wanted = spec or (self.spec if self.exists else Spec())
+            if self.exists and self.spec.nodes != wanted.nodes:
+                raise ClusterError(
+                    f"cluster {self.name} has {self.spec.nodes} nodes, not {wanted.nodes}",
+                    f"take it down first: webssl cluster down --purge --name {self.name}",
+                )
+            self._fetch(wanted)
+            plan = self.state.save(wanted)
+            with self.reporter.step("certificates"):
+                self.authority.ensure(identities(plan), datetime.datetime.now(datetime.UTC))
+            if plan.nodes:
+                with self.reporter.step("network"):
+                    self._network(plan).up(wanted.egress)
+            with self.reporter.step("control plane"):
+                control_plane.start(plan, self.authority, self.processes, self.tools, self.state.folder)
+            self._start_services(plan, wanted)
+            if plan.nodes:
+                self._start_nodes(plan, wanted)
+            if wanted.kwok_nodes:
+                with self.reporter.step(f"{wanted.kwok_nodes} simulated nodes"):
+                    self._start_kwok(plan, wanted.kwok_nodes)
+
+    def down(self, *, purge: bool = False) -> None:
+        """Stops everything and leaves no process, mount, namespace, control group or bridge behind.
+
+        Args:
+            purge: remove the state folder as well.
+        """
+        if not self.exists:
+            return
+        with self.reporter, self.state.busy():
+            _, plan = self.state.load()
+            with self.reporter.step(f"cluster {self.name} down"):
+                for node in plan.all_nodes:
+                    self._node(plan, node.name).stop()
+                order = ("kwok", "coredns", "prometheus", "s3", "kube-scheduler", "kube-controller-manager")
+                for name in (*order, "kube-apiserver", "etcd"):
+                    self.processes.stop(name)
+                for name in self.processes.names():
+                    self.processes.stop(name)
+                if plan.nodes:
+                    self._network(plan).down()
+                    cgroups.remove(plan.cgroup)
+            if purge:
+                with self.reporter.step("remove the state folder"), self.state.locked():
+                    shutil.rmtree(self.state.folder)
+
+    # -- blows -----------------------------------------------------------------------------------------------------
+
+    def stop_node(self, name: str) -> None:
+        """Switches a node off, as a power cut."""
+        self.node(name).stop()
+
+    def start_node(self, name: str, *, timeout: float = 90) -> None:
+        """Switches a node on again and waits until it is Ready."""
+        node = self.node(name)
+        node.start()
+        node.join()
+        wait_until(
+            lambda: name in self.kubectl.ready_nodes(),
+            f"node {name} Ready",
+            timeout,
+            f"look at {self.processes.log(f'{name}-kubelet')}",
+        )
+
+    def kill_s3(self) -> None:
+        """``kill -9`` to the S3 server."""
+        self.processes.kill("s3")
+
+    def start_s3(self) -> None:
+        """Starts the S3 server, if it is not running, and waits until it answers."""
+        plan = self.plan
+        data = self.state.made("s3")
+        keys = self.state.path("s3.json")
+        s3.access(plan, keys)
+        self.processes.ensure(s3.program(self.tools.path("weed"), plan, data, keys))
+        self.processes.wait("s3", lambda: s3.answers(plan.s3_url), 60, "webssl cluster status")
+
+    def make_bucket(self, name: str) -> None:
+        s3.make_bucket(self.s3, name)
+
+    def reload_prometheus(self) -> None:
+        """Has Prometheus read its rule files again."""
+        import httpx
+
+        httpx.post(f"{self.prometheus_url}/-/reload", timeout=10, trust_env=False).raise_for_status()
+
+    def advertise_gpus(self, node: str, count: int) -> None:
+        """Advertises ``nvidia.com/gpu`` on a node, so that GPU requests are scheduled; no device is behind it."""
+        place = "/status/capacity/nvidia.com~1gpu"
+        patch = f'[{{"op":"add","path":"{place}","value":"{count}"}}]'
+        self.kubectl("patch", "node", node, "--subresource=status", "--type=json", f"--patch={patch}")
+
+    # -- parts -----------------------------------------------------------------------------------------------------
+
+    def _fetch(self, spec: Spec) -> None:
+        wanted: list[str] = [*CONTROL_PLANE]
+        if spec.nodes or spec.prometheus:
+            self.tools.system()
+        if spec.nodes:
+            wanted += NODE
+        if spec.s3:
+            wanted += STORAGE
+        if spec.kwok_nodes:
+            wanted += SIMULATION
+        self.tools.ensure(wanted)
+
+    def _network(self, plan: Plan) -> Network:
+        found = shutil.which("iptables", path="/usr/sbin:/sbin:/usr/bin:/bin")
+        record = self.state.path("ip-forward-before")
+        return Network(plan, self.tools.path("ip"), Path(found) if found else None, record)
+
+    def _node(self, plan: Plan, name: str) -> Node:
+        folder = self.state.path("nodes", name)
+        return Node(plan, plan.node_named(name), folder, self.processes, self.authority, self.tools)
+
+    def _access(self, name: str) -> Path:
+        path = self.state.path("kubeconfigs", name)
+        return kubeconfig.write(path, self.plan.api_url, self.context, self.authority, name)
+
+    def _start_services(self, plan: Plan, spec: Spec) -> None:
+        if spec.s3:
+            with self.reporter.step("S3 server"):
+                self.start_s3()
+        if plan.nodes:
+            with self.reporter.step("DNS"):
+                self._start_dns(plan, spec.egress)
+        if spec.prometheus:
+            with self.reporter.step("Prometheus"):
+                self._start_prometheus(plan)
+
+    def _start_dns(self, plan: Plan, egress: bool) -> None:
+        self.kubectl.apply(dns.access_rules())
+        access = self._access("coredns")
+        config = self._write("Corefile", dns.corefile(plan, access, egress))
+        self.processes.ensure(dns.program(self.tools.path("coredns"), config, access))
+
+    def _start_prometheus(self, plan: Plan) -> None:
+        self.kubectl.apply(prometheus.access_rules())
+        access = self._access("prometheus")
+        config = self._write("prometheus.yaml", prometheus.config(plan, access, self.rules_folder))
+        data = self.state.made("prometheus")
+        self.processes.ensure(prometheus.program(self.tools.path("prometheus"), plan, config, access, data))
+
+    def _start_nodes(self, plan: Plan, spec: Spec) -> None:
+        nodes = [self._node(plan, node.name) for node in plan.all_nodes]
+        with self.reporter.step(f"{plan.nodes} nodes"):
+            for node in nodes:
+                node.start()
+            for node in nodes:
+                node.join()
+            self._wait_ready([node.plan.name for node in nodes])
+            if spec.gpus:
+                for node in nodes:
+                    self.advertise_gpus(node.plan.name, spec.gpus)
+
+    def _start_kwok(self, plan: Plan, count: int) -> None:
+        config = self._write("kwok.yaml", kwok.stages())
+        program: Program = kwok.program(self.tools.path("kwok"), plan, config, self.kubeconfig)
+        self.processes.ensure(program)
+        self.kubectl.apply(kwok.nodes(count))
+        self._wait_ready([kwok.node_name(number) for number in range(count)])
+
+    def _wait_ready(self, names: Sequence[str]) -> None:
+        wait_until(
+            lambda: set(names) <= self.kubectl.ready_nodes(),
+            f"nodes {', '.join(names[:3])} Ready",
+            120,
+            f"look at the logs in {self.processes.folder}",
+        )
+
+    def _write(self, name: str, content: str) -> Path:
+        path = self.state.path(name)
+        if not path.exists() or path.read_text() != content:
+            path.write_text(content)
+        return path

@@ -1,0 +1,62 @@
+"""kubectl against one kubeconfig."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .commands import run
+from .errors import ClusterError
+
+
+class Kubectl:
+    """Runs kubectl; every call names the kubeconfig, so that the user's own is never touched.
+
+    Args:
+        context: a context of ``kubeconfig``; None: its current one.
+    """
+
+    def __init__(self, binary: Path, kubeconfig: Path, context: str | None = None) -> None:
+        self.binary = binary
+        self.kubeconfig = kubeconfig
+        self._context = ["--context", context] if context else []
+
+    def __call__(self, *words: str, stdin: str | None = None, timeout: float = 120) -> str:
+        """Standard output of ``kubectl WORDS``.
+
+        Raises:
+            ClusterError: it fails; with what it wrote.
+        """
+        return run(
+            [self.binary, "--kubeconfig", self.kubeconfig, *self._context, *words],
+            stdin=stdin,
+            timeout=timeout,
+            mend="look at the cluster: webssl cluster status",
+        )
+
+    def json(self, *words: str) -> Any:
+        """The parsed output of ``kubectl WORDS -o json``."""
+        return json.loads(self(*words, "-o", "json"))
+
+    def apply(self, documents: Sequence[dict[str, Any]]) -> None:
+        """Applies the objects on the server's side."""
+        text = yaml.safe_dump_all(documents)
+        self("apply", "--server-side", "--force-conflicts", "--field-manager=webssl-cluster", "-f", "-", stdin=text)
+
+    def ready_nodes(self) -> set[str]:
+        """Names of the nodes that report Ready; empty when the API server does not answer."""
+        try:
+            items = self.json("get", "nodes", "--request-timeout=5s")["items"]
+        except ClusterError:
+            return set()
+        return {item["metadata"]["name"] for item in items if is_ready(item)}
+
+
+def is_ready(node: dict[str, Any]) -> bool:
+    """Whether a Node object's Ready condition is true."""
+    conditions = node.get("status", {}).get("conditions", [])
+    return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
