@@ -1,1 +1,17 @@
-"""Vision transformers of the paper: sizes, forward pass, initial values and distribution over processes."""
+"""Vision transformers of the paper: sizes, forward pass, initial values, distribution over processes."""
+
+from webssl_trainer.model.config import SIZES, VitConfig, vit_config
+from webssl_trainer.model.init import initialise
+from webssl_trainer.model.parallelize import Parallel, should_shard
+from webssl_trainer.model.vit import VisionTransformer, VitOutput
+
+__all__ = [
+    "SIZES",
+    "Parallel",
+    "VisionTransformer",
+    "VitConfig",
+    "VitOutput",
+    "initialise",
+    "should_shard",
+    "vit_config",
+]

@@ -3,7 +3,7 @@
 The loop, per optimizer step::
 
     schedules.apply(optimizer, step)
-    terms = objective.forward_backward(micro_batches, ctx)      # losses of the global batch; gradients are ready
+    terms = objective.forward_backward(micro_batches, ctx)  # gradients are ready
     norms = clip_gradients(objective.trained, max_norm)
     optimizer.step(); optimizer.zero_grad(set_to_none=True)
     objective.after_optimizer_step(ctx)
@@ -16,16 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from webssl_trainer.data.batch import Batch
+from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.optim.param_groups import ParamGroup
-
-if TYPE_CHECKING:
-    from webssl_trainer.data import Batch, CropSpec
 
 
 @dataclass(frozen=True)
@@ -51,12 +50,12 @@ class Objective(Protocol):
 
     @property
     def trained(self) -> nn.Module:
-        """The one root module with every parameter that the optimizer sees; gradients are clipped per child."""
+        """The root module of all parameters that the optimizer sees; gradients are clipped per child."""
         ...
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
-        """All modules to checkpoint, by name, `trained` included. Everything else is a function of the step."""
+        """All modules to checkpoint by name, `trained` included; all else is a function of the step."""
         ...
 
     @property
@@ -75,12 +74,17 @@ class Objective(Protocol):
     def forward_backward(self, micro_batches: Sequence[Batch], ctx: StepContext) -> dict[str, Tensor]:
         """Run every micro-batch of this process's share of the step; leave the reduced gradient in `.grad`.
 
-        The gradient and the losses equal those of one process that holds the whole global batch, whatever the
-        number of processes and micro-batches (up to the order of floating point sums). All processes must call
-        with the same number of micro-batches. Micro-batches hold whole groups.
+        The gradient and the losses equal those of one process that holds the whole global batch, whatever
+        the number of processes and micro-batches (up to the order of floating point sums). All processes
+        must call with the same number of micro-batches. Micro-batches hold whole groups.
 
-        Returns: scalars (fp32, on the device, without gradient, equal on all processes): the loss terms as they
-        enter the sum, under their names, and `loss`, their weighted sum. Nothing here waits for the device.
+        Args:
+            micro_batches: this process's consecutive positions; crops on any device.
+            ctx: the step.
+
+        Returns:
+            fp32 scalars on the device, without gradient, equal on all processes: each loss term under its
+            name, and `loss`, their weighted sum. Nothing here waits for the device.
         """
         ...
 

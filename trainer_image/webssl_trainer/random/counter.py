@@ -1,9 +1,9 @@
 """Counter-based random numbers in NumPy, torch and plain Python; all three give the same bits.
 
-A draw is a function of integers and of nothing else, so it does not depend on the number of processes, on the
-composition of a batch or on what was drawn before. Each word is absorbed by one round of the SplitMix64 finaliser
-(Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014), which is a bijection of 64 bits
-with full avalanche; a chain of rounds is the usual way to hash a tuple with it.
+A draw is a function of integers and of nothing else, so it does not depend on the number of processes, on
+the composition of a batch or on what was drawn before. Each word is absorbed by one round of the SplitMix64
+finaliser (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014), a bijection of
+64 bits with full avalanche.
 """
 
 from __future__ import annotations
@@ -27,20 +27,23 @@ UInt64Array = npt.NDArray[np.uint64]
 class Purpose(IntEnum):
     """What a draw is for. The numbers are part of the meaning of a seed: never reuse or renumber one."""
 
-    CROP = 1
-    FLIP = 2
-    COLOUR = 3
-    BLUR = 4
-    SOLARISE = 5
-    STAND_IN = 6
-    ORDER = 7
-    BLOCK_MASK = 8
-    DROP_PATH = 9
-    PARAMETER = 10
+    BLOCK_MASK = 1
+    DROP_PATH = 2
+    PARAMETER = 3
 
 
 def bits(seed: int, position: IntLike, purpose: Purpose, *indices: IntLike) -> UInt64Array:
-    """64 random bits for each broadcast combination of `position` and `indices` (ints or int64 arrays): uint64."""
+    """64 random bits for each broadcast combination of `position` and `indices`.
+
+    Args:
+        seed: seed of the run, taken modulo 2**64.
+        position: global sample position, an int or int64 array.
+        purpose: what the draw is for.
+        indices: further coordinates (crop, layer, ...), ints or int64 arrays.
+
+    Returns:
+        uint64 array of the broadcast shape.
+    """
     state = np.uint64(_absorb(_absorb(0, seed), int(purpose)))
     with np.errstate(over="ignore"):
         result: UInt64Array = np.asarray(state)

@@ -1,0 +1,207 @@
+"""The vision transformer: DINOv2's architecture with SwiGLU, LayerScale and a learned position embedding.
+
+Shape letters: B images, C channels, H and W pixels, L patches, D width, T tokens of a packed batch (CLS and
+patches of several batches of images, see `packing`), S images of a packed batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from webssl_trainer.model.config import VitConfig
+from webssl_trainer.model.packing import Part, pack, per_token, unpack
+
+
+class VitOutput(NamedTuple):
+    """Features of one batch of images: CLS token (B, D) and patches (B, L, D)."""
+
+    cls_BD: Tensor
+    patches_BLD: Tensor
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention within each sequence of a packed batch."""
+
+    def __init__(self, config: VitConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.qkv = nn.Linear(config.width, 3 * config.width)
+        self.proj = nn.Linear(config.width, config.width)
+
+    def forward(self, x_TD: Tensor, layout: Sequence[Part]) -> Tensor:
+        """(T, D) -> (T, D)."""
+        outputs = []
+        for qkv_BLD in unpack(self.qkv(x_TD), layout):
+            q, k, v = qkv_BLD.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+            y_BHLd = F.scaled_dot_product_attention(q, k, v)
+            outputs.append(y_BHLd.transpose(1, 2).flatten(2).flatten(0, 1))
+        projected: Tensor = self.proj(torch.cat(outputs))
+        return projected
+
+
+class SwiGlu(nn.Module):
+    """Gated MLP: w3(silu(a) * b) with (a, b) = w12(x)."""
+
+    def __init__(self, config: VitConfig) -> None:
+        super().__init__()
+        self.w12 = nn.Linear(config.width, 2 * config.mlp_hidden)
+        self.w3 = nn.Linear(config.mlp_hidden, config.width)
+
+    def forward(self, x_TD: Tensor) -> Tensor:
+        """(T, D) -> (T, D)."""
+        gate, value = self.w12(x_TD).chunk(2, dim=-1)
+        projected: Tensor = self.w3(F.silu(gate) * value)
+        return projected
+
+
+class LayerScale(nn.Module):
+    """A learned factor per channel on a residual branch."""
+
+    def __init__(self, config: VitConfig) -> None:
+        super().__init__()
+        self.initial = config.layer_scale
+        self.gamma = nn.Parameter(torch.full((config.width,), config.layer_scale))
+
+    def initial_value(self, name: str, zeros: Tensor, generator: torch.Generator) -> Tensor:
+        """See `init.initialise`."""
+        return zeros + self.initial
+
+    def forward(self, x_TD: Tensor) -> Tensor:
+        """(T, D) -> (T, D)."""
+        return x_TD * self.gamma
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block whose two branches can be dropped per image (stochastic depth)."""
+
+    def __init__(self, config: VitConfig) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(config.width, eps=config.norm_eps)
+        self.attn = Attention(config)
+        self.ls1 = LayerScale(config)
+        self.norm2 = nn.LayerNorm(config.width, eps=config.norm_eps)
+        self.mlp = SwiGlu(config)
+        self.ls2 = LayerScale(config)
+
+    def forward(self, x_TD: Tensor, layout: Sequence[Part], branch_scale_2T: Tensor | None) -> Tensor:
+        """(T, D) -> (T, D); branch_scale_2T multiplies the attention and the MLP branch of each token."""
+        attention_TD = self.ls1(self.attn(self.norm1(x_TD), layout))
+        x_TD = x_TD + _scaled(attention_TD, branch_scale_2T, 0)
+        mlp_TD = self.ls2(self.mlp(self.norm2(x_TD)))
+        return x_TD + _scaled(mlp_TD, branch_scale_2T, 1)
+
+
+class PatchEmbed(nn.Module):
+    """One linear map per patch of pixels."""
+
+    def __init__(self, config: VitConfig) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, config.width, config.patch_size, stride=config.patch_size)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, L, D), patches row by row."""
+        projected: Tensor = self.proj(images_BCHW)
+        return projected.flatten(2).transpose(1, 2)
+
+
+class VisionTransformer(nn.Module):
+    """Images to a CLS token and patch tokens. Parameters get their values from `init.initialise`."""
+
+    def __init__(self, config: VitConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.patch_embed = PatchEmbed(config)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.width))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + config.grid_size**2, config.width))
+        self.mask_token = nn.Parameter(torch.zeros(1, config.width))
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(config.width, eps=config.norm_eps)
+
+    def initial_value(self, name: str, zeros: Tensor, generator: torch.Generator) -> Tensor:
+        """See `init.initialise`."""
+        std = {"pos_embed": 0.02, "cls_token": 1e-6, "mask_token": 0.0}[name]
+        return zeros.normal_(std=std, generator=generator)
+
+    def forward(
+        self,
+        images: Sequence[Tensor],
+        masks: Sequence[Tensor | None] | None = None,
+        branch_scales: Tensor | None = None,
+    ) -> list[VitOutput]:
+        """Features of several batches of images in one pass.
+
+        Args:
+            images: batches of shape (B_i, 3, H_i, W_i), each of its own resolution.
+            masks: for each batch None or bool (B_i, L_i), True where the mask token replaces a patch.
+            branch_scales: stochastic depth, (depth, 2, S) with S = sum of B_i: 0 drops the attention or MLP
+                branch of an image, 1 / keep keeps it (see `drop_path.branch_scales`). None keeps all.
+
+        Raises:
+            UserError: a resolution is not a multiple of the patch size.
+        """
+        x_TD, layout = self._embed(images, masks)
+        for index, block in enumerate(self.blocks):
+            scale_2T = None if branch_scales is None else per_token(branch_scales[index], layout)
+            x_TD = block(x_TD, layout, scale_2T)
+        return [VitOutput(x[:, 0], x[:, 1:]) for x in unpack(self.norm(x_TD), layout)]
+
+    def features(self, images_BCHW: Tensor, layers: Sequence[int] | None = None) -> list[VitOutput]:
+        """Features for evaluation: one output for each of `layers`.
+
+        Args:
+            images_BCHW: (B, 3, H, W), normalised as in training.
+            layers: 0-based block numbers, negative ones count from the end; the outputs are the residual
+                stream after the block, before the final norm. None gives the final normed features only.
+
+        Raises:
+            UserError: a resolution is not a multiple of the patch size.
+            IndexError: no such block.
+        """
+        if layers is None:
+            return self([images_BCHW])
+        wanted = [range(len(self.blocks))[layer] for layer in layers]
+        x_TD, layout = self._embed([images_BCHW], None)
+        seen: dict[int, VitOutput] = {}
+        for index, block in enumerate(self.blocks):
+            x_TD = block(x_TD, layout, None)
+            if index in wanted:
+                (x_BLD,) = unpack(x_TD, layout)
+                seen[index] = VitOutput(x_BLD[:, 0], x_BLD[:, 1:])
+        return [seen[index] for index in wanted]
+
+    def _embed(
+        self, images: Sequence[Tensor], masks: Sequence[Tensor | None] | None
+    ) -> tuple[Tensor, list[Part]]:
+        sequences = []
+        for images_BCHW, mask_BL in zip(images, masks or [None] * len(images), strict=True):
+            rows, columns = self.config.grid_of(*images_BCHW.shape[-2:])
+            x_BLD = self.patch_embed(images_BCHW)
+            if mask_BL is not None:
+                x_BLD = torch.where(mask_BL.unsqueeze(-1), self.mask_token.to(x_BLD.dtype), x_BLD)
+            cls_BLD = self.cls_token.to(x_BLD.dtype).expand(len(x_BLD), -1, -1)
+            sequences.append(torch.cat([cls_BLD, x_BLD], dim=1) + self.position_embedding(rows, columns))
+        return pack(sequences)
+
+    def position_embedding(self, rows: int, columns: int) -> Tensor:
+        """Position embedding of the CLS token and a grid of patches: (1, 1 + rows * columns, D).
+
+        Grids other than the stored one are interpolated bicubically, in fp32.
+        """
+        size = self.config.grid_size
+        if (rows, columns) == (size, size):
+            return self.pos_embed
+        grid_1DHW = self.pos_embed[:, 1:].unflatten(1, (size, size)).permute(0, 3, 1, 2)
+        resized_1DHW = F.interpolate(grid_1DHW.float(), size=(rows, columns), mode="bicubic")
+        patches_1LD = resized_1DHW.flatten(2).transpose(1, 2).to(self.pos_embed.dtype)
+        return torch.cat([self.pos_embed[:, :1], patches_1LD], dim=1)
+
+
+def _scaled(x_TD: Tensor, branch_scale_2T: Tensor | None, branch: int) -> Tensor:
+    if branch_scale_2T is None:
+        return x_TD
+    return x_TD * branch_scale_2T[branch].to(x_TD.dtype).unsqueeze(-1)
