@@ -24,6 +24,7 @@ def initialise(module: nn.Module, seed: int) -> None:
 
     Linear weights, position embedding and mask follow DINOv2: normal with std 0.02 (biases 0), patch
     projection uniform within 1 / sqrt(fan in), norms 1 and 0, CLS token normal with std 1e-6, mask token 0.
+    A module with parameters of its own declares them in an attribute `initial`: name -> (mean, std).
 
     Raises:
         TypeError: a parameter belongs to a module without a rule here.
@@ -47,10 +48,10 @@ def initialise(module: nn.Module, seed: int) -> None:
 
 def _value(owner: nn.Module, name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     zeros = torch.zeros(shape)
-    rule = getattr(owner, "initial_value", None)
-    if rule is not None:
-        value: Tensor = rule(name, zeros, generator)
-        return value
+    declared: dict[str, tuple[float, float]] | None = getattr(owner, "initial", None)
+    if declared is not None:
+        mean, std = declared[name]
+        return zeros.normal_(mean, std, generator=generator)
     match owner:
         case nn.Linear():
             return zeros if name == "bias" else zeros.normal_(std=_STD, generator=generator)

@@ -20,8 +20,8 @@ from webssl_trainer.model.packing import Part, pack, per_token, unpack
 class VitOutput(NamedTuple):
     """Features of one batch of images: CLS token (B, D) and patches (B, L, D)."""
 
-    cls_BD: Tensor
-    patches_BLD: Tensor
+    cls: Tensor
+    patches: Tensor
 
 
 class Attention(nn.Module):
@@ -37,7 +37,7 @@ class Attention(nn.Module):
         """(T, D) -> (T, D)."""
         outputs = []
         for qkv_BLD in unpack(self.qkv(x_TD), layout):
-            q, k, v = qkv_BLD.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+            q, k, v = torch.unflatten(qkv_BLD, -1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
             y_BHLd = F.scaled_dot_product_attention(q, k, v)
             outputs.append(y_BHLd.transpose(1, 2).flatten(2).flatten(0, 1))
         projected: Tensor = self.proj(torch.cat(outputs))
@@ -64,12 +64,8 @@ class LayerScale(nn.Module):
 
     def __init__(self, config: VitConfig) -> None:
         super().__init__()
-        self.initial = config.layer_scale
-        self.gamma = nn.Parameter(torch.full((config.width,), config.layer_scale))
-
-    def initial_value(self, name: str, zeros: Tensor, generator: torch.Generator) -> Tensor:
-        """See `init.initialise`."""
-        return zeros + self.initial
+        self.gamma = nn.Parameter(torch.empty(config.width))
+        self.initial = {"gamma": (config.layer_scale, 0.0)}
 
     def forward(self, x_TD: Tensor) -> Tensor:
         """(T, D) -> (T, D)."""
@@ -116,16 +112,12 @@ class VisionTransformer(nn.Module):
         super().__init__()
         self.config = config
         self.patch_embed = PatchEmbed(config)
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.width))
-        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + config.grid_size**2, config.width))
-        self.mask_token = nn.Parameter(torch.zeros(1, config.width))
+        self.cls_token = nn.Parameter(torch.empty(1, 1, config.width))
+        self.pos_embed = nn.Parameter(torch.empty(1, 1 + config.grid_size**2, config.width))
+        self.mask_token = nn.Parameter(torch.empty(1, config.width))
+        self.initial = {"cls_token": (0.0, 1e-6), "pos_embed": (0.0, 0.02), "mask_token": (0.0, 0.0)}
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width, eps=config.norm_eps)
-
-    def initial_value(self, name: str, zeros: Tensor, generator: torch.Generator) -> Tensor:
-        """See `init.initialise`."""
-        std = {"pos_embed": 0.02, "cls_token": 1e-6, "mask_token": 0.0}[name]
-        return zeros.normal_(std=std, generator=generator)
 
     def forward(
         self,
@@ -163,7 +155,7 @@ class VisionTransformer(nn.Module):
             IndexError: no such block.
         """
         if layers is None:
-            return self([images_BCHW])
+            return self.forward([images_BCHW])
         wanted = [range(len(self.blocks))[layer] for layer in layers]
         x_TD, layout = self._embed([images_BCHW], None)
         seen: dict[int, VitOutput] = {}
@@ -195,7 +187,7 @@ class VisionTransformer(nn.Module):
         size = self.config.grid_size
         if (rows, columns) == (size, size):
             return self.pos_embed
-        grid_1DHW = self.pos_embed[:, 1:].unflatten(1, (size, size)).permute(0, 3, 1, 2)
+        grid_1DHW = torch.unflatten(self.pos_embed[:, 1:], 1, (size, size)).permute(0, 3, 1, 2)
         resized_1DHW = F.interpolate(grid_1DHW.float(), size=(rows, columns), mode="bicubic")
         patches_1LD = resized_1DHW.flatten(2).transpose(1, 2).to(self.pos_embed.dtype)
         return torch.cat([self.pos_embed[:, :1], patches_1LD], dim=1)

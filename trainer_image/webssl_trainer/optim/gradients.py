@@ -32,7 +32,7 @@ def sum_gradients(module: nn.Module, group: dist.ProcessGroup | None) -> None:
     for bucket in _buckets(gradients):
         flat = torch.cat([gradient.flatten() for gradient in bucket])
         dist.all_reduce(flat, group=group)
-        pieces = flat.split([gradient.numel() for gradient in bucket])
+        pieces = torch.split(flat, [gradient.numel() for gradient in bucket])
         torch._foreach_copy_(bucket, [p.view_as(g) for p, g in zip(pieces, bucket, strict=True)])
 
 

@@ -16,12 +16,9 @@ class Prototypes(nn.Module):
 
     def __init__(self, dim: int, count: int) -> None:
         super().__init__()
-        self.direction = nn.Parameter(torch.zeros(count, dim))
-
-    def initial_value(self, name: str, zeros: Tensor, generator: torch.Generator) -> Tensor:
-        """See `model.init.initialise`."""
-        bound = 1 / math.sqrt(zeros.shape[1])
-        return zeros.uniform_(-bound, bound, generator=generator)
+        self.direction = nn.Parameter(torch.empty(count, dim))
+        # The length of a row sets how fast it turns; this is the variance of torch's default for a linear layer.
+        self.initial = {"direction": (0.0, 1 / math.sqrt(3 * dim))}
 
     def forward(self, x_BE: Tensor) -> Tensor:
         """(B, E) -> cosine-like logits (B, K)."""

@@ -50,7 +50,7 @@ def koleo_loss(cls_CND: Tensor, group_size: int, eps: float = 1e-8) -> Tensor:
     Returns:
         (C, N): one number per crop.
     """
-    x = F.normalize(cls_CND, dim=-1, eps=eps).unflatten(1, (-1, group_size))
+    x = torch.unflatten(F.normalize(cls_CND, dim=-1, eps=eps), 1, (-1, group_size))
     with torch.no_grad():
         similarity = x @ x.transpose(-1, -2)
         similarity.diagonal(dim1=-2, dim2=-1).fill_(-torch.inf)

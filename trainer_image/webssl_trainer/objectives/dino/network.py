@@ -14,12 +14,12 @@ from webssl_trainer.objectives.dino.head import Head
 
 
 class NetworkOutput(NamedTuple):
-    """cls_BD: CLS tokens of the first batch of images before the head. cls_logits_SK: DINO logits of all
-    images, batch after batch. patch_logits_MK: iBOT logits of the chosen patches of the first batch."""
+    """cls: CLS tokens of the first batch of images before the head, (B_0, D). cls_logits: DINO logits of all
+    images, batch after batch, (S, K). patch_logits: iBOT logits of the chosen patches, (M, K)."""
 
-    cls_BD: Tensor
-    cls_logits_SK: Tensor
-    patch_logits_MK: Tensor
+    cls: Tensor
+    cls_logits: Tensor
+    patch_logits: Tensor
 
 
 class DinoNetwork(nn.Module):
@@ -49,11 +49,11 @@ class DinoNetwork(nn.Module):
         """
         masks = [mask_BL] + [None] * (len(images) - 1)
         outputs = self.backbone(images, masks, branch_scales)
-        chosen_MD = outputs[0].patches_BLD.flatten(0, 1).index_select(0, patch_indices_M)
+        chosen_MD = outputs[0].patches.flatten(0, 1).index_select(0, patch_indices_M)
         return NetworkOutput(
-            cls_BD=outputs[0].cls_BD,
-            cls_logits_SK=self.dino_head(torch.cat([output.cls_BD for output in outputs])),
-            patch_logits_MK=self.ibot_head(chosen_MD),
+            cls=outputs[0].cls,
+            cls_logits=self.dino_head(torch.cat([output.cls for output in outputs])),
+            patch_logits=self.ibot_head(chosen_MD),
         )
 
 

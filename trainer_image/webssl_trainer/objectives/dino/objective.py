@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -27,22 +28,22 @@ from webssl_trainer.optim import ParamGroup, Treatment, decays, group_parameters
 
 class _Inputs(NamedTuple):
     """A micro-batch on the device. images: global crops (2 N, 3, H, W) and, if any, local ones (C N, ...).
-    mask_BL: bool (2 N, L). patches_M: masked patches counted over (2 N, L); weights_M: see `ibot_loss`.
+    mask: bool (2 N, L). patches: masked patches counted over (2 N, L), (M,); weights (M,): see `ibot_loss`.
     scales: stochastic depth of all images, or None."""
 
     samples: int
     images: list[Tensor]
-    mask_BL: Tensor
-    patches_M: Tensor
-    weights_M: Tensor
+    mask: Tensor
+    patches: Tensor
+    weights: Tensor
     scales: Tensor | None
 
 
 class _Targets(NamedTuple):
     """The teacher's assignments: of the CLS tokens (2 N, K) and of the masked patches (M, K)."""
 
-    cls_BK: Tensor
-    patches_MK: Tensor
+    cls: Tensor
+    patches: Tensor
 
 
 class DinoObjective:
@@ -101,7 +102,7 @@ class DinoObjective:
         for index, (x, target) in enumerate(zip(inputs, targets, strict=True)):
             set_last_micro_batch(self.student, index == len(inputs) - 1)
             with self.parallel.precision():
-                output = self.student(x.images, x.mask_BL, x.patches_M, x.scales)
+                output = self.student(x.images, x.mask, x.patches, x.scales)
             terms = self._terms(output, target, x, ctx.global_batch_size)
             self._weighted(terms).backward()  # type: ignore[no-untyped-call]
             totals += terms.detach()
@@ -137,9 +138,9 @@ class DinoObjective:
         return _Inputs(
             samples=samples,
             images=[x.flatten(0, 1).to(ctx.device, non_blocking=True) for x in images],
-            mask_BL=_to(mask_BL, ctx.device),
-            patches_M=_to(np.flatnonzero(mask_BL), ctx.device),
-            weights_M=_to(weights_BL[mask_BL].astype(np.float32), ctx.device),
+            mask=_to(mask_BL, ctx.device),
+            patches=_to(np.flatnonzero(mask_BL), ctx.device),
+            weights=_to(weights_BL[mask_BL].astype(np.float32), ctx.device),
             scales=branch_scales(
                 positions.repeat(image_count),
                 torch.arange(image_count, device=ctx.device).repeat_interleave(samples),
@@ -154,23 +155,23 @@ class DinoObjective:
         outputs: list[NetworkOutput] = []
         for x in inputs:
             with self.parallel.precision():
-                outputs.append(self.teacher(x.images[:1], None, x.patches_M, None))
+                outputs.append(self.teacher(x.images[:1], None, x.patches, None))
         temperature = self.config.temperature(ctx.step, ctx.total_steps)
         iterations = self.config.sinkhorn_iterations
-        cls = sinkhorn_knopp([o.cls_logits_SK for o in outputs], temperature, iterations, ctx.group)
-        patches = sinkhorn_knopp([o.patch_logits_MK for o in outputs], temperature, iterations, ctx.group)
+        cls = sinkhorn_knopp([o.cls_logits for o in outputs], temperature, iterations, ctx.group)
+        patches = sinkhorn_knopp([o.patch_logits for o in outputs], temperature, iterations, ctx.group)
         return [_Targets(c, p) for c, p in zip(cls, patches, strict=True)]
 
     def _terms(self, output: NetworkOutput, target: _Targets, x: _Inputs, global_batch: int) -> Tensor:
         """This micro-batch's share of the means over the global batch: fp32 (3,), dino, ibot, koleo."""
         n, temperature = x.samples, self.config.student_temperature
-        logits_CNK = output.cls_logits_SK.float().unflatten(0, (-1, n))
-        dino = dino_loss(logits_CNK[:2], logits_CNK[2:], target.cls_BK.unflatten(0, (2, n)), temperature)
-        ibot = ibot_loss(output.patch_logits_MK.float(), target.patches_MK, x.weights_M, temperature)
+        logits_CNK = torch.unflatten(output.cls_logits.float(), 0, (-1, n))
+        dino = dino_loss(logits_CNK[:2], logits_CNK[2:], torch.unflatten(target.cls, 0, (2, n)), temperature)
+        ibot = ibot_loss(output.patch_logits.float(), target.patches, x.weights, temperature)
         # The mean is over all crops, masked or not, so that it does not depend on how many were drawn.
         sums = [dino.sum(), ibot.sum() / 2]
         if self.config.koleo_weight > 0:
-            cls_2ND = output.cls_BD.float().unflatten(0, (2, n))
+            cls_2ND = torch.unflatten(output.cls.float(), 0, (2, n))
             sums.append(koleo_loss(cls_2ND, self.config.group_size).sum())
         else:
             sums.append(torch.zeros_like(sums[0]))
@@ -186,5 +187,5 @@ def _local(module: nn.Module) -> list[Tensor]:
     return [p.to_local() if isinstance(p, DTensor) else p.data for p in module.parameters()]
 
 
-def _to(array: np.ndarray, device: torch.device) -> Tensor:  # type: ignore[type-arg]
+def _to(array: npt.NDArray[np.generic], device: torch.device) -> Tensor:
     return torch.from_numpy(array).to(device, non_blocking=True)
