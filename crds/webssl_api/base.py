@@ -33,21 +33,13 @@ class Rule:
     check: Callable[[Any], bool] | None = None
     path: str | None = None
 
-    def message_cel(self) -> str | None:
-        """The message as a CEL string expression, or None when it holds no placeholder."""
-        if not _PLACEHOLDER.search(self.message):
-            return None
-        parts: list[str] = []
-        end = 0
-        for match in _PLACEHOLDER.finditer(self.message):
-            if match.start() > end:
-                parts.append(_quote(self.message[end : match.start()]))
-            field = ".".join(to_camel(name) for name in match.group(1).split("."))
-            parts.append(f"string(self.{field})")
-            end = match.end()
-        if end < len(self.message):
-            parts.append(_quote(self.message[end:]))
-        return " + ".join(parts)
+    def placeholders(self) -> list[str]:
+        """The fields that the message shows, as dotted Python names, in order."""
+        return _PLACEHOLDER.findall(self.message)
+
+    def message_parts(self) -> list[str]:
+        """The message cut at its placeholders: text, field, text, field, ..., text."""
+        return _PLACEHOLDER.split(self.message)
 
     def message_for(self, value: Any) -> str:
         """The message with the values of `value` filled in."""
@@ -63,10 +55,6 @@ class Rule:
     def static_message(self) -> str:
         """The message with placeholders named, for API servers that cannot evaluate the expression."""
         return _PLACEHOLDER.sub(lambda match: to_camel(match.group(1).split(".")[-1]), self.message)
-
-
-def _quote(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 class ApiModel(BaseModel):

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from webssl_api.base import ApiModel, Rule
+from webssl_api.message_expression import message_expression
 
 _DROP = {"title", "$defs", "discriminator", "const"}
 
@@ -15,7 +16,7 @@ def structural_schema(model: type[ApiModel]) -> dict[str, Any]:
     """Structural schema of `model`: references inlined, rules as x-kubernetes-validations, one type per field."""
     raw = model.model_json_schema(by_alias=True, mode="validation")
     schema = _convert(raw, raw.get("$defs", {}))
-    _add_rules(schema, model)
+    _complete(schema, model)
     return schema
 
 
@@ -45,20 +46,7 @@ def _convert(node: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any]:
             out[key] = value
     if out.get("type") == "integer":
         out["format"] = "int64"
-    if out.get("type") == "object" and "properties" in out and isinstance(out.get("default"), dict):
-        _check_default(out["default"], out["properties"])
-        out["default"] = {}  # the fields carry their own defaults; the API server fills them in
     return out
-
-
-def _check_default(default: dict[str, Any], properties: dict[str, Any]) -> None:
-    """An object's default must be the sum of its fields' defaults, or API server and Python would disagree."""
-    for name, value in default.items():
-        known = properties[name].get("default")
-        if value is not None and known != value and not (known == {} and isinstance(value, dict)):
-            raise TypeError(
-                f"default {name}={value} differs from the field's own default {known}: make it a type"
-            )
 
 
 def _convert_union(node: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any]:
@@ -80,9 +68,9 @@ def _convert_additional(out: dict[str, Any], value: Any, defs: dict[str, Any]) -
     # False is what a structural schema means anyway
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def _rule(rule: Rule, schema: dict[str, Any]) -> dict[str, Any]:
     entry: dict[str, Any] = {"rule": rule.cel, "message": rule.static_message()}
-    expression = rule.message_cel()
+    expression = message_expression(rule, schema)
     if expression is not None:
         entry["messageExpression"] = expression
     if rule.path is not None:
@@ -90,16 +78,26 @@ def _rule(rule: Rule) -> dict[str, Any]:
     return entry
 
 
-def _add_rules(schema: dict[str, Any], model: type[BaseModel]) -> None:
-    """Walk types and schema side by side and write each type's rules where it is used."""
+def _complete(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """Walk types and schema side by side: each type's rules where it is used, and the default of optional objects
+    written out, since the API server holds a default against the rules before it fills in the fields' own."""
     if issubclass(model, ApiModel) and model.rules:
-        schema["x-kubernetes-validations"] = [_rule(rule) for rule in model.rules]
+        schema["x-kubernetes-validations"] = [_rule(rule, schema) for rule in model.rules]
     for name, field in model.model_fields.items():
         child = schema["properties"].get(field.alias or name)
         nested = _nested_model(field.annotation)
         if child is None or nested is None:
             continue
-        _add_rules(child["items"] if child.get("type") == "array" else child, nested)
+        _complete(child["items"] if child.get("type") == "array" else child, nested)
+        default = field.get_default(call_default_factory=True)
+        if isinstance(default, ApiModel):
+            _check_default(nested, default, f"{model.__name__}.{name}")
+            child["default"] = default.to_dict()
+
+
+def _check_default(model: type[BaseModel], default: Any, where: str) -> None:
+    if default != model():
+        raise TypeError(f"{where}: a default that differs from its type's own defaults is lost in the CRD; make it a type")
 
 
 def _nested_model(annotation: Any) -> type[BaseModel] | None:

@@ -1,0 +1,1 @@
+"""Manifests that tests of several folders share."""
