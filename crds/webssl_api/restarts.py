@@ -13,7 +13,7 @@ from webssl_api.durations import Duration
 class RestartPolicySpec(ApiModel):
     """Failures that count against the run. Evictions, preemptions and lost nodes do not count."""
 
-    max_restarts: Annotated[int, Field(ge=0, le=100000)] = 20
+    max_restarts: Annotated[int, Field(ge=0, le=500)] = 20
     """Worker failures within the window after which the run fails."""
 
     window: Duration = "24h"

@@ -197,7 +197,7 @@ class RestartsStatus(StatusModel):
     """Those within the window that count against maxRestarts."""
 
     recent: list[RestartRecord] = Field(default_factory=list)
-    """The newest failures, at most 50."""
+    """The newest 50 failures, and those that still count or whose pods are still there."""
 
 
 class ShrinkStatus(StatusModel):
@@ -258,8 +258,14 @@ class RunStatus(StatusModel):
     gpu_hours: float = 0.0
     """Processes times wall hours in which their pods ran."""
 
+    active_seconds: float = 0.0
+    """Wall seconds since the first worker ran, without the time in which the run was suspended."""
+
+    accounted_time: str | None = None
+    """Up to when gpuHours and activeSeconds are counted (RFC 3339)."""
+
     goodput: float | None = None
-    """Share of the workers' time that went into steps which count, from 0 to 1."""
+    """Share of the active seconds that went into steps which count, from 0 to 1."""
 
     evaluation: EvaluationStatus | None = None
     """The evaluation of the final checkpoint."""
