@@ -6,7 +6,7 @@ from webssl_trainer.storage.errors import (
     StorageStoppedError,
     StorageUnavailableError,
 )
-from webssl_trainer.storage.fsspec_storage import FsspecStorage, join, scheme_of
+from webssl_trainer.storage.fsspec_storage import FsspecStorage, canonical, join, scheme_of
 from webssl_trainer.storage.options import StorageOptions
 from webssl_trainer.storage.protocol import ByteRange, ObjectInfo, Storage
 from webssl_trainer.storage.retry import RetryPolicy, Waiting
@@ -29,6 +29,7 @@ __all__ = [
     "StorageStoppedError",
     "StorageUnavailableError",
     "Waiting",
+    "canonical",
     "join",
     "open_storage",
     "scheme_of",

@@ -9,8 +9,6 @@ from typing import Any, BinaryIO, Literal, TypeVar, cast
 
 import fsspec
 import s3fs
-from botocore.exceptions import ConnectionError as BotoConnectionError
-from botocore.exceptions import HTTPClientError
 
 from webssl_trainer.errors import UserError
 from webssl_trainer.storage import local_write
@@ -23,7 +21,6 @@ from webssl_trainer.storage.retry import Retrier, Waiting
 T = TypeVar("T")
 # The memory file system looks and writes in two steps, and is shared by all instances of a process.
 _memory_lock = threading.Lock()
-RETRYABLE_BOTO = (BotoConnectionError, HTTPClientError)
 SCHEMES = ("s3", "file", "memory")
 
 
@@ -92,8 +89,7 @@ class FsspecStorage:
     def _made(self, scheme: str, kind: Literal["patient", "single"]) -> Any:
         system = fsspec.filesystem(scheme, **self._arguments(scheme))
         if scheme == "s3":
-            for error in RETRYABLE_BOTO:
-                s3fs.core.add_retryable_error(error)
+            s3fs.core.set_custom_error_handler(is_transient)
             # s3fs pauses 0.1 s * 1.7**try, at most 15 s: 20 tries outlast a server that is gone for 3 minutes.
             system.retries = 1 if kind == "single" else 20
         return system
@@ -256,3 +252,13 @@ class FsspecStorage:
 def url_of(scheme: str, path: str) -> str:
     """URL of a path as fsspec lists it."""
     return f"{scheme}://{path}"
+
+
+def canonical(url: str) -> str:
+    """The one spelling of a URL, the same that listings give (absolute paths for files).
+
+    Raises:
+        UserError: unknown scheme.
+    """
+    scheme = scheme_of(url)
+    return url_of(scheme, fsspec.get_filesystem_class(scheme)._strip_protocol(url))

@@ -1,0 +1,73 @@
+"""The data plane: tar shards on object storage to batches, in an order that is a pure function of the position.
+
+A run's data in ten lines:
+
+    storage = open_storage()
+    index = load_or_build_index(storage, "s3://bucket/shards/{000..099}.tar", cache="s3://runs/mine")
+    order = Order(seed=0, size=len(index))
+    plan = BatchPlan(global_batch=256, group_size=8, micro_batch=64)
+    with Loader(storage=storage, index=index, order=order, plan=plan, crops=CropSpec(), rank=0, world=1,
+                seed=0, start_position=0, workers=4) as loader:
+        for step in loader:
+            for batch in step.batches:
+                train(batch.global_crops, batch.local_crops)
+"""
+
+from webssl_trainer.data.batch import Batch, BrokenReport, StepBatches
+from webssl_trainer.data.crop_spec import CropSpec, Photometric
+from webssl_trainer.data.decode import MAX_PIXELS, BrokenSampleError, decode_image
+from webssl_trainer.data.draws import Purpose, uniforms, uniforms_for
+from webssl_trainer.data.eval_transform import EvalTransform
+from webssl_trainer.data.index import DataIndex, SampleRef, ShardDamage
+from webssl_trainer.data.index_build import build_index, load_index, load_or_build_index
+from webssl_trainer.data.labelled import LabelledImage, LabelledSet, open_labelled
+from webssl_trainer.data.loader import Loader, LoaderCounters
+from webssl_trainer.data.order import Order
+from webssl_trainer.data.plan import (
+    BatchPlan,
+    allowed_worlds,
+    micro_batch_size,
+    micro_batches,
+    per_process,
+    rank_positions,
+    step_start,
+    world_allowed,
+)
+from webssl_trainer.data.shards import Shard, expand_source
+
+__all__ = [
+    "MAX_PIXELS",
+    "Batch",
+    "BatchPlan",
+    "BrokenReport",
+    "BrokenSampleError",
+    "CropSpec",
+    "DataIndex",
+    "EvalTransform",
+    "LabelledImage",
+    "LabelledSet",
+    "Loader",
+    "LoaderCounters",
+    "Order",
+    "Photometric",
+    "Purpose",
+    "SampleRef",
+    "Shard",
+    "ShardDamage",
+    "StepBatches",
+    "allowed_worlds",
+    "build_index",
+    "decode_image",
+    "expand_source",
+    "load_index",
+    "load_or_build_index",
+    "micro_batch_size",
+    "micro_batches",
+    "open_labelled",
+    "per_process",
+    "rank_positions",
+    "step_start",
+    "uniforms",
+    "uniforms_for",
+    "world_allowed",
+]

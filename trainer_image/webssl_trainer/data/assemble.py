@@ -1,0 +1,171 @@
+"""One micro-batch: read, decode, fill broken places with stand-ins, stack."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webssl_trainer.data.batch import Batch, BrokenReport
+from webssl_trainer.data.crop_spec import CropSpec
+from webssl_trainer.data.crops import SampleCrops
+from webssl_trainer.data.draws import Purpose, uniforms
+from webssl_trainer.data.fetch import fetch
+from webssl_trainer.data.index import DataIndex, SampleRef
+from webssl_trainer.data.order import Order
+from webssl_trainer.data.views import ViewPool
+from webssl_trainer.errors import UserError
+from webssl_trainer.storage import ByteRange, Storage
+
+STAND_IN_TRIES = 16
+
+
+def stand_in(seed: int, position: int, attempt: int, size: int) -> int:
+    """Sample index in `[0, size)` that fills a broken position at try `attempt` (0-based)."""
+    return int(uniforms(seed, position, Purpose.STAND_IN, 1, attempt)[0] * size)
+
+
+@dataclass(frozen=True)
+class Built:
+    """A batch, and what it cost."""
+
+    batch: Batch
+    bytes_read: int
+    bytes_used: int
+
+
+@dataclass(frozen=True)
+class _Filled:
+    """What fills one position: the sample, its crops, its other members."""
+
+    ref: SampleRef
+    crops: SampleCrops
+    extras: dict[str, bytes]
+
+
+@dataclass
+class Assembler:
+    """Builds micro-batches; a batch is a function of its positions, whoever builds it and when.
+
+    Attributes:
+        storage: where the shards are.
+        index: where the samples lie.
+        order: which sample each position uses.
+        spec: the crops.
+        pool: makes the crops.
+        seed: seed of the stand-ins.
+        extras: extensions of other members to hand over with the images.
+        stop: ends waiting for storage when the loader closes.
+    """
+
+    storage: Storage
+    index: DataIndex
+    order: Order
+    spec: CropSpec
+    pool: ViewPool
+    seed: int
+    extras: tuple[str, ...]
+    stop: threading.Event
+
+    def build(self, positions: range) -> Built:
+        """The batch of consecutive positions.
+
+        Raises:
+            UserError: a broken position found no usable stand-in in 16 tries.
+        """
+        places = np.arange(positions.start, positions.stop, dtype=np.int64)
+        costs = _Costs()
+        broken: list[BrokenReport] = []
+        wanted = [int(number) for number in self.order.samples_at(places)]
+        filled = self._load(positions, wanted, broken, costs)
+        gone = [at for at, item in enumerate(filled) if item is None]
+        stand_ins = [positions[at] for at in gone]
+        for attempt in range(STAND_IN_TRIES):
+            if not gone:
+                break
+            retry = [positions[at] for at in gone]
+            others = [stand_in(self.seed, position, attempt, len(self.index)) for position in retry]
+            for at, item in zip(gone, self._load(retry, others, broken, costs), strict=True):
+                filled[at] = item
+            gone = [at for at in gone if filled[at] is None]
+        if gone:
+            last = broken[-1]
+            raise UserError(
+                f"position {positions[gone[0]]} and {STAND_IN_TRIES} stand-ins are all unusable (last: "
+                f"{last.shard} {last.key}: {last.reason}); most images at spec.data.source are broken: check them"
+            )
+        batch = self._stacked(places, [item for item in filled if item is not None], stand_ins, broken)
+        return Built(batch, costs.read, costs.used)
+
+    def _load(
+        self, positions: Sequence[int], indexes: Sequence[int], broken: list[BrokenReport], costs: _Costs
+    ) -> list[_Filled | None]:
+        """Reads and decodes a sample for each position; None and a report for a broken one."""
+        refs = [self.index.locate(number) for number in indexes]
+        ranges: list[ByteRange] = []
+        for ref in refs:
+            ranges.append(ByteRange(ref.shard, ref.offset, ref.offset + ref.length))
+            for part in self._parts(ref):
+                ranges.append(ByteRange(ref.shard, part[1], part[1] + part[2]))
+        got = fetch(self.storage, ranges, self.stop)
+        costs.read += got.bytes_read
+        costs.used += sum(len(piece) for piece in got.pieces if piece is not None)
+        pieces = iter(got.pieces)
+        data = [(next(pieces), {part[0]: next(pieces) for part in self._parts(ref)}) for ref in refs]
+        whole = [at for at, (image, extras) in enumerate(data) if None not in (image, *extras.values())]
+        views = self.pool.views([(data[at][0] or b"", positions[at]) for at in whole])
+        outcome: dict[int, SampleCrops | str] = dict(zip(whole, views, strict=True))
+        filled: list[_Filled | None] = []
+        for at, ref in enumerate(refs):
+            crops = outcome.get(at, "its bytes are gone: the shard was removed or cut after it was indexed")
+            if isinstance(crops, str):
+                broken.append(BrokenReport(positions[at], ref.shard, ref.key, crops))
+                filled.append(None)
+            else:
+                extras = {ext: piece for ext, piece in data[at][1].items() if piece is not None}
+                filled.append(_Filled(ref, crops, extras))
+        return filled
+
+    def _parts(self, ref: SampleRef) -> list[tuple[str, int, int]]:
+        """Extension, offset and length of the other members that were asked for and exist."""
+        found = [ref.extras[ext] for ext in self.extras if ext in ref.extras]
+        return [(part.ext, part.offset, part.length) for part in found]
+
+    def _stacked(
+        self,
+        places: NDArray[np.int64],
+        filled: list[_Filled],
+        stand_ins: list[int],
+        broken: list[BrokenReport],
+    ) -> Batch:
+        import torch
+
+        spec = self.spec
+        large = np.empty((spec.n_global, len(filled), 3, spec.global_size, spec.global_size), dtype=np.uint8)
+        small = np.empty((spec.n_local, len(filled), 3, spec.local_size, spec.local_size), dtype=np.uint8)
+        for at, item in enumerate(filled):
+            large[:, at] = item.crops.global_crops
+            small[:, at] = item.crops.local_crops
+        mean = torch.tensor(spec.mean).view(3, 1, 1)
+        std = torch.tensor(spec.std).view(3, 1, 1)
+        scale, shift = 1.0 / (255.0 * std), mean / std
+        return Batch(
+            positions=places,
+            sample_ids=[item.ref.sample_id for item in filled],
+            global_crops=torch.from_numpy(large).float().mul_(scale).sub_(shift),
+            local_crops=torch.from_numpy(small).float().mul_(scale).sub_(shift),
+            stand_ins=stand_ins,
+            broken=broken,
+            extras=[item.extras for item in filled],
+        )
+
+
+@dataclass
+class _Costs:
+    """Bytes of one batch: read from the storage, and used of those."""
+
+    read: int = 0
+    used: int = 0
