@@ -14,8 +14,8 @@ from .kubectl import Kubectl
 from .network import Network
 from .node import Node
 from .pki import Authority, identities
-from .plan import Plan
-from .processes import Processes, Program, wait_until
+from .plan import DNS_PORT, Plan
+from .processes import Processes, wait_until
 from .progress import Reporter
 from .s3 import S3Access
 from .state import Spec, State
@@ -177,11 +177,13 @@ class LocalCluster:
             with self.reporter.step(f"cluster {self.name} down"):
                 for node in plan.all_nodes:
                     self._node(plan, node.name).stop()
-                order = ("kwok", "coredns", "prometheus", "s3", "kube-scheduler", "kube-controller-manager")
+                order = ("kwok", "coredns", "pod-targets", "prometheus", "s3", "kube-scheduler", "kube-controller-manager")
                 for name in (*order, "kube-apiserver", "etcd"):
                     self.processes.stop(name)
                 for name in self.processes.names():
                     self.processes.stop(name)
+                for socket in s3.sockets(plan):
+                    socket.unlink(missing_ok=True)
                 if plan.nodes:
                     self._network(plan).down()
                     cgroups.remove(plan.cgroup)
@@ -278,13 +280,16 @@ class LocalCluster:
         access = self._access("coredns")
         config = self._write("Corefile", dns.corefile(plan, access, egress))
         self.processes.ensure(dns.program(self.tools.path("coredns"), config, access))
+        self.processes.wait("coredns", lambda: dns.answers(plan), 30, f"is port {DNS_PORT} taken? ss -lunp")
 
     def _start_prometheus(self, plan: Plan) -> None:
         self.kubectl.apply(prometheus.access_rules())
-        access = self._access("prometheus")
-        config = self._write("prometheus.yaml", prometheus.config(plan, access, self.rules_folder))
+        targets = self.state.path("pod-targets.json")
+        config = self._write("prometheus.yaml", prometheus.config(plan, targets, self.rules_folder))
         data = self.state.made("prometheus")
-        self.processes.ensure(prometheus.program(self.tools.path("prometheus"), plan, config, access, data))
+        self.processes.ensure(prometheus.discovery(plan, self.authority, targets))
+        self.processes.ensure(prometheus.program(self.tools.path("prometheus"), plan, config, data))
+        self.processes.wait("prometheus", lambda: prometheus.answers(plan.prometheus_url), 60, "webssl cluster status")
 
     def _start_nodes(self, plan: Plan, spec: Spec) -> None:
         nodes = [self._node(plan, node.name) for node in plan.all_nodes]
@@ -299,9 +304,7 @@ class LocalCluster:
                     self.advertise_gpus(node.plan.name, spec.gpus)
 
     def _start_kwok(self, plan: Plan, count: int) -> None:
-        config = self._write("kwok.yaml", kwok.stages())
-        program: Program = kwok.program(self.tools.path("kwok"), plan, config, self.kubeconfig)
-        self.processes.ensure(program)
+        self.processes.ensure(kwok.program(self.tools.path("kwok"), plan, self.kubeconfig))
         self.kubectl.apply(kwok.nodes(count))
         self._wait_ready([kwok.node_name(number) for number in range(count)])
 

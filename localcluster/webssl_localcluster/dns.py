@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from .plan import DNS_PORT, DOMAIN, Plan
 from .processes import Program
 
@@ -29,6 +31,14 @@ def corefile(plan: Plan, kubeconfig: Path, egress: bool) -> str:
 
 def program(binary: Path, config: Path, kubeconfig: Path) -> Program:
     return Program("coredns", [binary, "-conf", config], configs=[config, kubeconfig])
+
+
+def answers(plan: Plan) -> bool:
+    """Whether CoreDNS has all of the cluster's names."""
+    try:
+        return httpx.get(f"http://{plan.loopback}:{READY_PORT}/ready", timeout=2, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 def access_rules() -> list[dict[str, Any]]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from .plan import Plan
 from .processes import Program
 
@@ -36,21 +34,18 @@ def nodes(count: int) -> list[dict[str, Any]]:
     ]
 
 
-def program(binary: Path, plan: Plan, config: Path, kubeconfig: Path) -> Program:
+def program(binary: Path, plan: Plan, kubeconfig: Path) -> Program:
+    """kwok with its own default stages: a Job's pod is Running and then Succeeded at once, any other stays Running."""
     return Program(
         "kwok",
         [
             binary,
             f"--kubeconfig={kubeconfig}",
-            f"--config={config}",
             f"--manage-nodes-with-annotation-selector={ANNOTATION}=fake",
             "--manage-all-nodes=false",
             "--node-lease-duration-seconds=40",
             f"--server-address={plan.loopback}:10247",
         ],
-        configs=[config, kubeconfig],
+        configs=[kubeconfig],
     )
 
-
-def stages() -> str:
-    return yaml.safe_dump_all([])

@@ -1,12 +1,15 @@
-"""Prometheus on the cluster's address; it finds the pods that ask to be scraped by annotation."""
+"""Prometheus on the cluster's address; it scrapes the pods that ask for it by annotation (see ``pod_targets``)."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
 
+from .pki import Authority
 from .plan import PROMETHEUS_PORT, Plan
 from .processes import Program
 
@@ -14,30 +17,13 @@ SCRAPE_SECONDS = 5
 USER = "webssl:prometheus"
 
 
-def config(plan: Plan, kubeconfig: Path, rules: Path) -> str:
-    """The configuration: pods annotated ``prometheus.io/scrape: "true"``, with port, path and scheme by annotation.
+def config(plan: Plan, targets: Path, rules: Path) -> str:
+    """The configuration.
 
     Args:
+        targets: the file that ``pod_targets`` keeps.
         rules: folder of rule files (``*.yaml``).
     """
-    annotation = "__meta_kubernetes_pod_annotation_prometheus_io"
-    relabel: list[dict[str, Any]] = [
-        {"source_labels": [f"{annotation}_scrape"], "regex": "true", "action": "keep"},
-        {"source_labels": ["__meta_kubernetes_pod_phase"], "regex": "Pending|Succeeded|Failed", "action": "drop"},
-        {"source_labels": [f"{annotation}_scheme"], "regex": "(https?)", "target_label": "__scheme__"},
-        {"source_labels": [f"{annotation}_path"], "regex": "(.+)", "target_label": "__metrics_path__"},
-        # Without a port annotation every declared port would be a target; with one, all of them become the same.
-        {
-            "source_labels": ["__meta_kubernetes_pod_ip", f"{annotation}_port"],
-            "regex": r"(.+);(\d+)",
-            "replacement": "$1:$2",
-            "target_label": "__address__",
-        },
-        {"regex": "__meta_kubernetes_pod_label_(.+)", "action": "labelmap"},
-        {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
-        {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
-        {"source_labels": ["__meta_kubernetes_pod_node_name"], "target_label": "node"},
-    ]
     document = {
         "global": {
             "scrape_interval": f"{SCRAPE_SECONDS}s",
@@ -47,17 +33,13 @@ def config(plan: Plan, kubeconfig: Path, rules: Path) -> str:
         "rule_files": [f"{rules}/*.yaml"],
         "scrape_configs": [
             {"job_name": "prometheus", "static_configs": [{"targets": [f"{plan.host}:{PROMETHEUS_PORT}"]}]},
-            {
-                "job_name": "pods",
-                "kubernetes_sd_configs": [{"role": "pod", "kubeconfig_file": str(kubeconfig)}],
-                "relabel_configs": relabel,
-            },
+            {"job_name": "pods", "file_sd_configs": [{"files": [str(targets)], "refresh_interval": "30s"}]},
         ],
     }
     return yaml.safe_dump(document, sort_keys=False)
 
 
-def program(binary: Path, plan: Plan, config_file: Path, kubeconfig: Path, data: Path) -> Program:
+def program(binary: Path, plan: Plan, config_file: Path, data: Path) -> Program:
     return Program(
         "prometheus",
         [
@@ -69,12 +51,37 @@ def program(binary: Path, plan: Plan, config_file: Path, kubeconfig: Path, data:
             "--web.enable-lifecycle",
             "--log.level=warn",
         ],
-        configs=[config_file, kubeconfig],
+        configs=[config_file],
     )
 
 
+def discovery(plan: Plan, authority: Authority, targets: Path) -> Program:
+    return Program(
+        "pod-targets",
+        [
+            sys.executable,
+            "-m",
+            "webssl_localcluster.pod_targets",
+            plan.api_url,
+            authority.certificate("ca"),
+            authority.certificate("prometheus"),
+            authority.key("prometheus"),
+            targets,
+        ],
+        env={"PYTHONPATH": str(Path(__file__).resolve().parent.parent)},
+    )
+
+
+def answers(url: str) -> bool:
+    """Whether Prometheus has read its configuration and serves."""
+    try:
+        return httpx.get(f"{url}/-/ready", timeout=2, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
 def access_rules() -> list[dict[str, Any]]:
-    """What Prometheus may read: pods, to find its targets."""
+    """What the discovery may read: pods."""
     return [
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",

@@ -15,6 +15,7 @@ from .processes import Program
 
 VOLUME_MEGABYTES = 1024
 MOST_VOLUMES = 400
+GRPC_PORTS = {"master": 19333, "volume": 18080, "filer": 18888, "s3": 18333}
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,21 @@ def access(plan: Plan, file: Path) -> S3Access:
     return S3Access(plan.s3_url, stored["accessKey"], stored["secretKey"])
 
 
+def grpc_ports(plan: Plan) -> dict[str, int]:
+    """The port of each part's gRPC service; no two clusters share one."""
+    return {part: port + plan.index for part, port in GRPC_PORTS.items()}
+
+
+def sockets(plan: Plan) -> list[Path]:
+    """The socket files that the server leaves behind."""
+    names = {part: f"seaweedfs-{part}-grpc-{port}.sock" for part, port in grpc_ports(plan).items()}
+    return [Path("/tmp") / name for name in names.values()]
+
+
 def program(binary: Path, plan: Plan, data: Path, keys: Path) -> Program:
     """``weed server``: master, volume server, filer and S3 gateway in one process.
 
-    Every socket is named after the cluster's folder: the default names in /tmp go by port and would be shared.
+    Its parts talk over sockets in /tmp that are named after gRPC ports and nothing else, so each cluster has its own.
     """
     return Program(
         "s3",
@@ -66,9 +78,14 @@ def program(binary: Path, plan: Plan, data: Path, keys: Path) -> Program:
             f"-s3.port={S3_PORT}",
             f"-s3.config={keys}",
             f"-s3.localSocket={data}/s3.sock",
-            "-s3.port.iceberg=0",
             f"-filer.localSocket={data}/filer.sock",
+            "-s3.port.iceberg=0",
+            "-s3.iam=false",
+            *(f"-{part}.port.grpc={port}" for part, port in grpc_ports(plan).items()),
             "-master.telemetry=false",
+            # One master: no election, so that a restart takes seconds.
+            "-master.peers=none",
+            "-volume.preStopSeconds=0",
             f"-master.volumeSizeLimitMB={VOLUME_MEGABYTES}",
             f"-volume.max={MOST_VOLUMES}",
             "-volume.minFreeSpace=1",
