@@ -1,0 +1,93 @@
+"""YAML documents that remember the line and column of every field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+Path = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML with the floats of YAML 1.2, as Kubernetes reads them: PyYAML alone takes `1e-3` for a string."""
+
+
+_Loader.yaml_implicit_resolvers = dict(yaml.SafeLoader.yaml_implicit_resolvers)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"),
+    list("-+0123456789."),
+)
+# Timestamps stay strings, as in Kubernetes.
+for _first, _resolvers in _Loader.yaml_implicit_resolvers.items():
+    _Loader.yaml_implicit_resolvers[_first] = [r for r in _resolvers if r[0] != "tag:yaml.org,2002:timestamp"]
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in a file; both numbers count from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True)
+class Document:
+    """One YAML document.
+
+    Attributes:
+        content: the parsed value.
+        positions: where each field begins, by its path; the empty path is the document's begin.
+    """
+
+    content: Any
+    positions: dict[Path, Position]
+
+    def find(self, path: Path) -> Position:
+        """Where `path` stands, or its nearest parent that stands in the file."""
+        for end in range(len(path), -1, -1):
+            found = self.positions.get(path[:end])
+            if found is not None:
+                return found
+        return Position(1, 1)
+
+
+def documents(text: str) -> list[Document]:
+    """The documents of a YAML file, empty ones left out.
+
+    Raises:
+        yaml.YAMLError: the text is no YAML; its problem_mark says where.
+    """
+    loader = _Loader(text)
+    found = []
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            positions = dict(_positions(node, ()))
+            content = loader.construct_document(node)
+            if content is not None:
+                found.append(Document(content, positions))
+    finally:
+        loader.dispose()
+    return found
+
+
+def _positions(node: yaml.Node, path: Path) -> Iterator[tuple[Path, Position]]:
+    yield path, _mark(node)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner = (*path, str(key.value))
+            yield from _positions(value, inner)
+            # A field is found at its key: a block value begins only on the next line.
+            yield inner, _mark(key)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _positions(item, (*path, index))
+
+
+def _mark(node: yaml.Node) -> Position:
+    return Position(node.start_mark.line + 1, node.start_mark.column + 1)

@@ -1,0 +1,129 @@
+"""The final table of a run: the same for the demo, `webssl run` and `webssl status`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from webssl_cli.views.numbers import NOTHING, count, decimal, duration, percent, seconds_between
+
+if TYPE_CHECKING:
+    from webssl_api import RunStatus, WebSSLRunSpec
+    from webssl_api.status import EvaluationStatus, SuiteStatus
+
+Phases = Sequence[tuple[str, float]]
+PRIOR = "prior"
+
+
+def summary(name: str, spec: WebSSLRunSpec, status: RunStatus, phases: Phases = ()) -> RenderableType:
+    """Training, scores beside their priors, and (where known) wall seconds per phase."""
+    parts: list[RenderableType] = [training_table(name, spec, status)]
+    if status.evaluation is not None and status.evaluation.suites:
+        parts.append(scores_table(status.evaluation))
+    if phases:
+        parts.append(phases_table(phases))
+    return Group(*parts)
+
+
+def training_table(name: str, spec: WebSSLRunSpec, status: RunStatus) -> Table:
+    """One row per fact of the training."""
+    table = Table(title=f"Run {name}", title_justify="left", show_header=False, min_width=60)
+    table.add_column(style="bold")
+    table.add_column()
+    for label, value in training_rows(spec, status):
+        table.add_row(label, value)
+    return table
+
+
+def training_rows(spec: WebSSLRunSpec, status: RunStatus) -> list[tuple[str, str]]:
+    """Label and value of each row of the training table."""
+    progress, last, restarts = status.progress, status.last_checkpoint, status.restarts
+    trained = seconds_between(status.start_time, status.training_completion_time)
+    rows = [
+        ("phase", str(status.phase or NOTHING)),
+        ("model", f"{spec.model.size.value}, patch {spec.model.patch_size}"),
+        (
+            "samples",
+            f"{count(progress.samples)} of {count(progress.total_samples or spec.schedule.total_samples)}",
+        ),
+        ("steps", f"{count(progress.step)} of {count(spec.schedule.total_steps)}"),
+        ("loss", decimal(progress.loss, 4)),
+        ("images per second", decimal(progress.images_per_second)),
+        ("workers", status.workers.summary or f"{status.workers.ready}/{status.workers.desired}"),
+        ("training time", duration(trained)),
+        ("goodput", percent(status.goodput)),
+        ("attempts", count(status.attempt)),
+        ("restarts", f"{restarts.total} ({restarts.counted} counted)"),
+        ("lost steps", count(status.lost_steps)),
+        ("broken images", count(progress.broken_samples)),
+    ]
+    if last is not None:
+        rows.append(("last checkpoint", f"step {last.step}, {last.digest[:12]}"))
+    if status.resumed_from is not None:
+        rows.append(
+            ("resumed from", f"step {status.resumed_from.step} (attempt {status.resumed_from.attempt})")
+        )
+    rows += [("rejected checkpoint", f"{item.uri}: {item.reason}") for item in status.rejected_checkpoints]
+    if status.message:
+        rows.append(("message", status.message))
+    return rows
+
+
+def scores_table(evaluation: EvaluationStatus) -> Table:
+    """One row per score, with the prior (always guessing the most frequent answer) beside it."""
+    title = f"Evaluation of checkpoint {evaluation.checkpoint_digest[:12] or NOTHING}"
+    table = Table(title=title, title_justify="left", min_width=60)
+    table.add_column("suite", style="bold")
+    table.add_column("metric")
+    table.add_column("score", justify="right")
+    table.add_column("prior", justify="right")
+    table.add_column("items", justify="right")
+    for suite in evaluation.suites:
+        for row in score_rows(suite):
+            table.add_row(*row)
+    return table
+
+
+def score_rows(suite: SuiteStatus) -> list[tuple[str, str, str, str, str]]:
+    """Suite, metric, score, prior and number of items; one row with the phase while there is no score."""
+    scores = suite.scores
+    if not scores:
+        note = f"{suite.phase}: {suite.message}" if suite.message else suite.phase
+        return [(suite.name, note, NOTHING, NOTHING, NOTHING)]
+    metrics = [metric for metric in scores if not is_prior(metric)]
+    return [
+        (
+            suite.name,
+            metric,
+            f"{scores[metric]:.1f} %",
+            NOTHING if prior_of(metric, scores) is None else f"{prior_of(metric, scores):.1f} %",
+            count(suite.questions),
+        )
+        for metric in metrics
+    ]
+
+
+def is_prior(metric: str) -> bool:
+    """Whether a score is the prior of another one."""
+    return metric == PRIOR or PRIOR in metric.lower().replace("-", "_").split("_")
+
+
+def prior_of(metric: str, scores: dict[str, float]) -> float | None:
+    """The prior of a metric: `<metric>_prior` if there is one, else the suite's `prior`."""
+    for name in (f"{metric}_{PRIOR}", f"{PRIOR}_{metric}", PRIOR):
+        if name in scores:
+            return scores[name]
+    return None
+
+
+def phases_table(phases: Phases) -> Table:
+    """Wall time per phase and their sum."""
+    table = Table(title="Wall time", title_justify="left", show_footer=True, min_width=60)
+    table.add_column("phase", footer="total", style="bold")
+    table.add_column("time", footer=duration(sum(seconds for _, seconds in phases)), justify="right")
+    for name, seconds in phases:
+        table.add_row(name, duration(seconds))
+    return table
