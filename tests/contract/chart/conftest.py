@@ -1,0 +1,73 @@
+"""Helm, kubeconform, promtool and an API server of the chart's own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+from webssl_localcluster.cluster import LocalCluster
+from webssl_localcluster.progress import Reporter
+from webssl_localcluster.state import Spec
+from webssl_localcluster.tools.install import Toolbox
+
+from tests.contract.chart import schemas
+from tests.contract.chart.programs import Helm
+from tests.contract.chart.server import Server, with_audit
+
+
+@pytest.fixture(scope="session")
+def tools() -> Toolbox:
+    return Toolbox(Reporter())
+
+
+@pytest.fixture(scope="session")
+def helm(tools: Toolbox) -> Helm:
+    tools.ensure(["helm"])
+    return Helm(tools.path("helm"))
+
+
+@pytest.fixture(scope="session")
+def server(tools: Toolbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("chart-server")
+    cluster = LocalCluster("chart-test", base=folder, reporter=Reporter(), tools=tools)
+    try:
+        cluster.up(Spec(nodes=0, s3=False, prometheus=False))
+        audit = with_audit(cluster, folder)
+        yield Server(cluster, audit)
+    finally:
+        cluster.down(purge=True)
+
+
+@pytest.fixture(scope="session")
+def installed_helm(server: Server, helm: Helm, tools: Toolbox) -> Helm:
+    """Helm with the server's kubeconfig."""
+    return Helm(tools.path("helm"), server.cluster.kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def kubeconform(
+    server: Server, tools: Toolbox, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Checks manifests against the schemas of the server's own kinds; kinds without a schema are an error."""
+    tools.ensure(["kubeconform"])
+    folder = tmp_path_factory.mktemp("schemas")
+    index = json.loads(server.kubectl("get", "--raw", "/openapi/v3"))["paths"]
+    documents = (
+        json.loads(server.kubectl("get", "--raw", entry["serverRelativeURL"])) for entry in index.values()
+    )
+    assert schemas.write(documents, folder) > 100
+
+    def check(manifests: str) -> subprocess.CompletedProcess[str]:
+        argv = [
+            str(tools.path("kubeconform")),
+            "-strict",
+            "-summary",
+            "-schema-location",
+            f"{folder}/{schemas.LOCATION}",
+            "-",
+        ]
+        return subprocess.run(argv, input=manifests, capture_output=True, text=True, timeout=120, check=False)
+
+    return check

@@ -1,0 +1,36 @@
+"""The real helm, and where the chart is."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[3]
+CHART = ROOT / "helm" / "webssl-operator"
+NAMESPACE = "webssl-system"
+
+
+class Helm:
+    """The real helm, with the chart and, for installs, a kubeconfig."""
+
+    def __init__(self, binary: Path, kubeconfig: Path | None = None) -> None:
+        self._binary = binary
+        self._kubeconfig = kubeconfig
+
+    def run(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        place = ["--kubeconfig", str(self._kubeconfig)] if self._kubeconfig else []
+        argv = [str(self._binary), *(str(word) for word in words), *place]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+
+    def must(self, *words: str | Path) -> str:
+        done = self.run(*words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def template(self, *words: str) -> list[dict[str, Any]]:
+        """The rendered objects."""
+        text = self.must("template", "webssl", CHART, "--namespace", NAMESPACE, *words)
+        return [document for document in yaml.safe_load_all(text) if document]

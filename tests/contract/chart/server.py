@@ -1,0 +1,53 @@
+"""A control plane without nodes whose audit log says who used which right."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from webssl_localcluster import control_plane
+from webssl_localcluster.cluster import LocalCluster
+from webssl_localcluster.kubectl import Kubectl
+
+AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata"}],
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A control plane without nodes.
+
+    Args:
+        audit: the API server's audit log, one JSON object a line.
+    """
+
+    cluster: LocalCluster
+    audit: Path
+
+    @property
+    def kubectl(self) -> Kubectl:
+        return self.cluster.kubectl
+
+    def events(self, user: str) -> list[dict[str, Any]]:
+        """What `user` asked so far, complete lines only."""
+        lines = self.audit.read_text().split("\n")[:-1]
+        return [event for line in lines if (event := json.loads(line))["user"]["username"] == user]
+
+
+def with_audit(cluster: LocalCluster, folder: Path) -> Path:
+    """Starts the API server again with an audit log; returns the log."""
+    policy, log = folder / "audit-policy.yaml", folder / "audit.log"
+    policy.write_text(yaml.safe_dump(AUDIT_POLICY))
+    plain = control_plane.api_server(cluster.tools.path("kube-apiserver"), cluster.plan, cluster.authority)
+    flags = [f"--audit-policy-file={policy}", f"--audit-log-path={log}", "--audit-log-mode=blocking"]
+    cluster.processes.ensure(replace(plain, argv=[*plain.argv, *flags]))
+    ready = control_plane.Probe(cluster.plan, cluster.authority)
+    cluster.processes.wait("kube-apiserver", ready, 90, "look at its log")
+    return log

@@ -1,0 +1,122 @@
+"""The chart in a real API server: installed by the real helm, upgraded, uninstalled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from webssl_localcluster.errors import ClusterError
+from webssl_localcluster.processes import wait_until
+
+from tests.contract.chart.programs import CHART, NAMESPACE, ROOT, Helm
+from tests.contract.chart.server import Server
+from tests.manifests.valid import valid_run
+
+CRD = "websslruns.webssl.dev"
+SERVICE_ACCOUNT = f"system:serviceaccount:{NAMESPACE}:webssl-webssl-operator"
+
+
+@pytest.fixture(scope="module")
+def release(installed_helm: Helm, server: Server) -> Iterator[str]:
+    """The chart as `make demo` installs it."""
+    installed_helm.must("install", "webssl", CHART, "--namespace", NAMESPACE, "--create-namespace")
+    server.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=30s")
+    yield "webssl"
+    installed_helm.must("uninstall", "webssl", "--namespace", NAMESPACE, "--ignore-not-found")
+    server.kubectl("delete", "crd", CRD, "--ignore-not-found")
+
+
+def may(server: Server, user: str, verb: str, resource: str, namespace: str, *groups: str) -> bool:
+    """Whether the API server lets `user` do that."""
+    words = ["auth", "can-i", verb, resource, "--as", user, "--namespace", namespace]
+    try:
+        return server.kubectl(*words, *(f"--as-group={group}" for group in groups)).strip() == "yes"
+    except ClusterError:  # `can-i` exits with 1 for "no".
+        return False
+
+
+def test_the_stored_kind_is_the_generated_one(release: str, server: Server) -> None:
+    stored = server.kubectl.json("get", "crd", CRD)
+    again = server.kubectl.json(
+        "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", str(ROOT / "crds/generated")
+    )
+    assert stored["spec"] == again["spec"]
+
+
+def test_the_pods_are_admitted_at_the_restricted_security_level(release: str, server: Server) -> None:
+    deployment = server.kubectl.json("get", "deployment", "webssl-webssl-operator", "--namespace", NAMESPACE)
+    namespace = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": "restricted", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+    }
+    server.kubectl.apply([namespace])
+    pod: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "operator", "namespace": "restricted"},
+        "spec": deployment["spec"]["template"]["spec"] | {"serviceAccountName": "", "serviceAccount": ""},
+    }
+    server.kubectl("create", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(pod))
+
+
+def test_the_operator_may_do_exactly_what_its_table_says(release: str, server: Server) -> None:
+    role = server.kubectl.json("get", "clusterrole", "webssl-webssl-operator")
+    own = server.kubectl.json("get", "role", "webssl-webssl-operator-leader", "--namespace", NAMESPACE)
+    table = yaml.safe_load((CHART / "files/rbac/operator.yaml").read_text())
+    assert role["rules"] == table["runs"]
+    assert own["rules"] == table["own"]
+    assert may(server, SERVICE_ACCOUNT, "patch", "jobs.batch", "default")
+    assert may(server, SERVICE_ACCOUNT, "update", "leases.coordination.k8s.io", NAMESPACE)
+    assert not may(server, SERVICE_ACCOUNT, "update", "leases.coordination.k8s.io", "default")
+    assert not may(server, SERVICE_ACCOUNT, "get", "secrets", NAMESPACE)
+    assert not may(server, SERVICE_ACCOUNT, "delete", "websslruns.webssl.dev", "default")
+
+
+def test_whoever_may_edit_a_namespace_may_edit_its_runs_and_viewers_may_read_them(
+    release: str, server: Server
+) -> None:
+    for role, group in (("view", "readers"), ("edit", "writers")):
+        binding = {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": group, "namespace": "default"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": group}],
+        }
+        server.kubectl.apply([binding])
+    # Aggregation is done by a controller, a moment after the roles appear.
+    wait_until(
+        lambda: may(server, "ann", "create", CRD, "default", "writers"), "aggregation", 30, "controller's log"
+    )
+    assert may(server, "eve", "list", CRD, "default", "readers")
+    assert not may(server, "eve", "create", CRD, "default", "readers")
+    assert may(server, "ann", "create", CRD, "default", "writers")
+    assert may(server, "ann", "delete", CRD, "default", "writers")
+    assert not may(server, "ann", "create", CRD, "kube-system", "writers")
+
+
+def test_an_upgrade_takes_new_values_and_leaves_the_runs(
+    release: str, server: Server, installed_helm: Helm
+) -> None:
+    server.kubectl("apply", "-f", "-", stdin=json.dumps(valid_run()))
+    installed_helm.must(
+        "upgrade", release, CHART, "--namespace", NAMESPACE, "--set=replicas=3,logLevel=debug"
+    )
+    deployment = server.kubectl.json("get", "deployment", "webssl-webssl-operator", "--namespace", NAMESPACE)
+    assert deployment["spec"]["replicas"] == 3
+    assert len(server.kubectl.json("get", "websslruns", "--namespace", "default")["items"]) == 1
+
+
+def test_uninstalling_leaves_the_kind_and_every_run_and_installing_again_takes_them_over(
+    release: str, server: Server, installed_helm: Helm
+) -> None:
+    server.kubectl("apply", "-f", "-", stdin=json.dumps(valid_run()))
+    installed_helm.must("uninstall", release, "--namespace", NAMESPACE)
+    left = server.kubectl.json("get", "websslruns", "--namespace", "default")["items"]
+    assert [run["metadata"]["name"] for run in left] == [valid_run()["metadata"]["name"]]
+    installed_helm.must("install", release, CHART, "--namespace", NAMESPACE)
+    server.kubectl("delete", "websslruns", "--all", "--namespace", "default")
