@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from webssl_cli.commands import data
+from webssl_cli.commands.checkpoints import checkpoints
+from webssl_cli.commands.run import run
 from webssl_cli.commands.runs import get, logs, status, watch
 from webssl_cli.commands.validate import explain, validate
 from webssl_cli.console import err
@@ -35,6 +38,9 @@ def make_app(*, with_cluster: bool) -> typer.Typer:
     app.callback()(_options)
     app.command(rich_help_panel="Manifests")(validate)
     app.command(rich_help_panel="Manifests")(explain)
+    app.command(rich_help_panel="On this machine")(run)
+    app.add_typer(data.app, name="data", help="Images into shards.", rich_help_panel="Data and checkpoints")
+    app.command(rich_help_panel="Data and checkpoints")(checkpoints)
     for command in (get, status, watch, logs):
         app.command(rich_help_panel="On Kubernetes")(command)
     app.add_typer(
@@ -49,7 +55,8 @@ def make_app(*, with_cluster: bool) -> typer.Typer:
 def _cluster_app() -> typer.Typer:
     from webssl_localcluster.cli import app
 
-    return app
+    cluster: typer.Typer = app
+    return cluster
 
 
 def _options(

@@ -32,7 +32,7 @@ def get(
     from webssl_cli.views.listing import listing
 
     kube = Kube(context, kubeconfig, namespace)
-    runs = [kube.get(run)] if run is not None else kube.list(everywhere)
+    runs = [kube.get(run)] if run is not None else kube.all_runs(everywhere)
     if not runs:
         where = "any namespace" if everywhere else f"namespace {kube.namespace}"
         out.print(f"No WebSSLRun in {where}; apply one with `kubectl apply -f FILE`.")

@@ -92,7 +92,7 @@ class Kube:
             found = self._custom.get_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name)
         return _run(found)
 
-    def list(self, everywhere: bool = False) -> list[RunOnCluster]:
+    def all_runs(self, everywhere: bool = False) -> list[RunOnCluster]:
         """All runs of the namespace, or of all namespaces, by namespace and name."""
         from webssl_api import GROUP, PLURAL, VERSION
 

@@ -67,7 +67,7 @@ def documents(text: str) -> list[Document]:
     try:
         while loader.check_node():
             node = loader.get_node()
-            positions = dict(_positions(node, ()))
+            positions = dict(_positions(node, ())) if node is not None else {}
             content = loader.construct_document(node)
             if content is not None:
                 found.append(Document(content, positions))
