@@ -1,0 +1,73 @@
+"""A WebSSLRun as the operator sees it: a parsed specification (or why it does not parse), and the status as written last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+from webssl_api import labels
+from webssl_api.run import WebSSLRunSpec
+from webssl_api.status import RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """One run. spec is None when `invalid` says what is wrong with it."""
+
+    namespace: str
+    name: str
+    uid: str
+    sequence: int
+    generation: int = 0
+    deleting: bool = False
+    queue: str = ""
+    spec: WebSSLRunSpec | None = None
+    invalid: str = ""
+    status: RunStatus = field(default_factory=RunStatus)
+
+    @property
+    def run(self) -> str:
+        """The run's name; the same attribute as on its children."""
+        return self.name
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any], before: RunView | None = None) -> RunView:
+        """View of a run. `before` saves parsing a specification again whose generation is the same."""
+        meta = raw["metadata"]
+        generation = int(meta.get("generation", 0))
+        spec: WebSSLRunSpec | None
+        if before is not None and before.uid == meta["uid"] and before.generation == generation:
+            spec, invalid = before.spec, before.invalid
+        else:
+            spec, invalid = _parse(raw.get("spec", {}))
+        return cls(
+            namespace=meta["namespace"],
+            name=meta["name"],
+            uid=meta["uid"],
+            sequence=int(meta.get("resourceVersion", 0)),
+            generation=generation,
+            deleting="deletionTimestamp" in meta,
+            queue=meta.get("labels", {}).get(labels.QUEUE_NAME, ""),
+            spec=spec,
+            invalid=invalid,
+            status=_status(raw.get("status") or {}),
+        )
+
+
+def _parse(spec: Mapping[str, Any]) -> tuple[WebSSLRunSpec | None, str]:
+    try:
+        return WebSSLRunSpec.model_validate(spec), ""
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(["spec", *(str(part) for part in first["loc"])])
+        return None, f"{where}: {first['msg'].removeprefix('Value error, ')}"
+
+
+def _status(status: Mapping[str, Any]) -> RunStatus:
+    try:
+        return RunStatus.model_validate(status)
+    except ValidationError:
+        # Only a foreign hand can write such a status; what can be seen in the cluster is worth more than it.
+        return RunStatus()

@@ -1,0 +1,49 @@
+"""One consistent picture of a run and its children, the only input of the plan beside the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from webssl_api import labels
+from webssl_api.reports import EvaluationReport, TrainingReport
+
+from webssl_operator.observe.configmap import ConfigMapView
+from webssl_operator.observe.job import JobView
+from webssl_operator.observe.pod import PodView
+from webssl_operator.observe.run import RunView
+
+ChildKey = tuple[str, str]
+"""Kind and name of a child."""
+
+
+@dataclass(frozen=True)
+class RunSnapshot:
+    """A run, its Jobs, pods and ConfigMaps, and the digests of what this process has applied.
+
+    pods: worker pods, those that vanished and are not yet accounted for included. applied: digest per child; a child that
+    changed or vanished since is not in it.
+    """
+
+    run: RunView
+    job: JobView | None = None
+    pods: tuple[PodView, ...] = ()
+    evaluation_jobs: Mapping[str, JobView] = field(default_factory=dict)
+    evaluation_pods: tuple[PodView, ...] = ()
+    config_maps: Mapping[str, ConfigMapView] = field(default_factory=dict)
+    applied: Mapping[ChildKey, str] = field(default_factory=dict)
+
+    @property
+    def training(self) -> TrainingReport | None:
+        """The trainer's newest report on this very run (a namesake's leftovers do not count)."""
+        view = self._own(labels.progress_name(self.run.name))
+        return view.training if view else None
+
+    def evaluation(self, suite: str) -> EvaluationReport | None:
+        """The report of one suite."""
+        view = self._own(labels.evaluation_name(self.run.name, suite))
+        return view.evaluation if view else None
+
+    def _own(self, name: str) -> ConfigMapView | None:
+        view = self.config_maps.get(name)
+        return view if view is not None and view.owner == self.run.uid else None
