@@ -59,6 +59,10 @@ class VitConfig:
         return height // p, width // p
 
 
+# With the paper's LayerScale an untrained network gives all images nearly one CLS token, and a short run of a
+# shallow model spends its steps on getting away from there.
+_TINY_LAYER_SCALE = 0.1
+
 _SHAPES: dict[str, tuple[int, int, int]] = {  # width, depth, heads
     "tiny": (96, 4, 3),
     "S": (384, 12, 6),
@@ -88,4 +92,11 @@ def vit_config(size: str, *, patch_size: int = 14, image_size: int = 224) -> Vit
     if size not in _SHAPES:
         raise UserError(f"model.size {size!r} is unknown; use one of {', '.join(SIZES)}")
     width, depth, heads = _SHAPES[size]
-    return VitConfig(width=width, depth=depth, heads=heads, patch_size=patch_size, image_size=image_size)
+    return VitConfig(
+        width=width,
+        depth=depth,
+        heads=heads,
+        patch_size=patch_size,
+        image_size=image_size,
+        layer_scale=_TINY_LAYER_SCALE if size == "tiny" else 1e-5,
+    )

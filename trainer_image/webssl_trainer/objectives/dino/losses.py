@@ -52,9 +52,10 @@ def koleo_loss(cls_CND: Tensor, group_size: int, eps: float = 1e-8) -> Tensor:
     """
     x = torch.unflatten(F.normalize(cls_CND, dim=-1, eps=eps), 1, (-1, group_size))
     with torch.no_grad():
-        similarity = x @ x.transpose(-1, -2)
-        similarity.diagonal(dim1=-2, dim2=-1).fill_(-torch.inf)
-        nearest = similarity.argmax(-1, keepdim=True).expand_as(x)
+        # Distances from differences: at the start of training features are closer than products can resolve.
+        apart = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist")
+        apart.diagonal(dim1=-2, dim2=-1).fill_(torch.inf)
+        nearest = apart.argmin(-1, keepdim=True).expand_as(x)
     distance = F.pairwise_distance(x, x.gather(-2, nearest), p=2, eps=eps)
     return -(distance + eps).log().flatten(1)
 
