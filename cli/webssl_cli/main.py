@@ -10,6 +10,7 @@ import typer
 
 from webssl_cli.commands import data
 from webssl_cli.commands.checkpoints import checkpoints
+from webssl_cli.commands.demo import demo
 from webssl_cli.commands.run import run
 from webssl_cli.commands.runs import get, logs, status, watch
 from webssl_cli.commands.validate import explain, validate
@@ -36,6 +37,7 @@ def make_app(*, with_cluster: bool) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
+    app.command(rich_help_panel="Begin here")(demo)
     app.command(rich_help_panel="Manifests")(validate)
     app.command(rich_help_panel="Manifests")(explain)
     app.command(rich_help_panel="On this machine")(run)
