@@ -102,6 +102,7 @@ def test_two_replicas_give_the_losses_of_one_process(shared: Path, reference: Lo
     assert_equal(in_two_processes(shared / "replicate", "replicate", accumulate=2), reference)
 
 
+@pytest.mark.filterwarnings("ignore:torch.distributed is disabled")  # resuming in one process is the point
 def test_two_shards_give_the_losses_of_one_process_also_when_one_process_resumes_their_run(
     world: Any, shared: Path, reference: Losses
 ) -> None:

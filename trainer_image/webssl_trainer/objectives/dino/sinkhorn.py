@@ -45,8 +45,8 @@ def sinkhorn_knopp(
         for x, c in zip(exponentials, factors_B, strict=True):
             mass_K += c @ x
         _all_reduce(mass_K, dist.ReduceOp.SUM, group)
-        # The factor 1 / K of the formula cancels in the next line.
-        factor_K = 1 / mass_K.clamp_min(_TINY)
+        # A common factor cancels in the next line; the mean keeps both vectors from drifting out of range.
+        factor_K = mass_K.mean() / mass_K.clamp_min(_TINY)
         factors_B = [1 / (x @ factor_K).clamp_min(_TINY) for x in exponentials]
     return [x * factor_K * c[:, None] for x, c in zip(exponentials, factors_B, strict=True)]
 
