@@ -15,7 +15,7 @@ from webssl_operator.observe.job import owner_uid
 
 @dataclass(frozen=True, slots=True)
 class ConfigMapView:
-    """One ConfigMap of a run. owner: uid of the run that owns it. workers: the rendezvous' wanted count, empty elsewhere."""
+    """One ConfigMap of a run. owner: uid of the run that owns it."""
 
     namespace: str
     name: str
@@ -24,7 +24,6 @@ class ConfigMapView:
     sequence: int
     owner: str = ""
     deleting: bool = False
-    workers: str = ""
     training: TrainingReport | None = None
     evaluation: EvaluationReport | None = None
     unreadable: str = ""
@@ -56,7 +55,6 @@ class ConfigMapView:
             sequence=int(meta.get("resourceVersion", 0)),
             owner=owner_uid(meta),
             deleting="deletionTimestamp" in meta,
-            workers=data.get(labels.WORKERS, ""),
             training=training,
             evaluation=evaluation,
             unreadable=unreadable,

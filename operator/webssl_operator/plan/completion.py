@@ -19,7 +19,7 @@ def conclude(scene: Scene, draft: Draft) -> Draft:
     if phase in (Phase.SUCCEEDED, Phase.FAILED):
         draft = draft.with_status(completion_time=format_time(scene.now))
         draft = draft.with_event(phase.value, message.splitlines()[0], warning=phase is Phase.FAILED)
-    elif phase is not scene.snapshot.run.status.phase:
+    elif phase not in (scene.snapshot.run.status.phase, Phase.PENDING):
         draft = draft.with_event(phase.value, message or f"the run is {phase.value.lower()}")
     if phase is Phase.FAILED:
         reason = draft.failure.reason if draft.failure else "EvaluationFailed"

@@ -50,6 +50,7 @@ class Draft:
     events: tuple[RunEvent, ...] = ()
     wakes: tuple[datetime, ...] = ()
     consumed: frozenset[str] = frozenset()
+    losses: tuple[str, ...] = ()
 
     def with_status(self, **fields: Any) -> Draft:
         """The draft with some fields of the status replaced."""

@@ -42,7 +42,8 @@ POLICIES: Sequence[Policy] = (
 class Plan:
     """actions in order, then `status` (None: nothing worth a write), then `events`.
 
-    wake: when to plan anew if nothing happens before. consumed: uids of vanished pods that are accounted for.
+    wake: when to plan anew if nothing happens before. consumed: uids of vanished pods that are accounted for. losses: the reason of
+    each worker failure that this plan records.
     """
 
     actions: tuple[Action, ...] = ()
@@ -50,6 +51,7 @@ class Plan:
     events: tuple[RunEvent, ...] = ()
     wake: datetime | None = None
     consumed: frozenset[str] = frozenset()
+    losses: tuple[str, ...] = ()
 
 
 def plan(snapshot: RunSnapshot, now: datetime, settings: Settings) -> Plan:
@@ -87,7 +89,7 @@ def _finish(scene: Scene, draft: Draft) -> Plan:
     """Changes that matter are written at once; progress and accounting alone wait for their pace."""
     before, after = scene.snapshot.run.status, draft.status
     wake = min(draft.wakes, default=None)
-    result = Plan(draft.actions, after, draft.events, wake, draft.consumed)
+    result = Plan(draft.actions, after, draft.events, wake, draft.consumed, draft.losses)
     if _essence(before) != _essence(after):
         return result
     if before == after:

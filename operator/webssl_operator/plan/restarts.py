@@ -25,7 +25,11 @@ def count_restarts(scene: Scene, draft: Draft) -> Draft:
     ended = [pod for pod in scene.snapshot.pods if pod.uid not in known and _has_ended(pod)]
     lost = [pod for pod in ended if _matters(scene, draft, pod)]
     fresh = [_record(pod, scene.now) for pod in lost]
-    draft = replace(draft, consumed=frozenset(pod.uid for pod in scene.snapshot.pods if pod.gone))
+    draft = replace(
+        draft,
+        consumed=frozenset(pod.uid for pod in scene.snapshot.pods if pod.gone),
+        losses=tuple(record.reason for record in fresh),
+    )
     draft = draft.with_status(restarts=_updated(scene, draft.status.restarts, fresh))
     for pod, record in list(zip(lost, fresh, strict=True))[:5]:
         draft = draft.with_event("WorkerLost", _sentence(pod, record), warning=record.counted)

@@ -22,9 +22,9 @@ def end_training(scene: Scene, draft: Draft) -> Draft:
         draft = replace(draft, gate=Gate.TRAINED, waits="").with_status(
             training_completion_time=done, shrunk=None
         )
-        draft = draft.with_event(
-            "TrainingComplete", f"all {draft.status.progress.total_samples} samples seen"
-        )
+        if scene.spec.evaluation.suites:
+            seen = draft.status.progress.total_samples
+            draft = draft.with_event("TrainingComplete", f"all {seen} samples seen")
     elif draft.gate in (Gate.OPEN, Gate.HELD) and job.failed:
         draft = replace(draft, failure=_cause(scene))
     return _condition(scene, draft)

@@ -1,0 +1,1 @@
+"""Act: carry a plan out. First the children, then one status write, then events."""

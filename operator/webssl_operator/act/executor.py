@@ -1,0 +1,173 @@
+"""Carries out the plan of one run. Any refusal ends the pass; the next one starts from what is there then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from webssl_api import labels
+from webssl_api.run import API_VERSION, KIND
+from webssl_api.status import RunStatus
+
+from webssl_operator.act.events import event_manifest
+from webssl_operator.cluster.api import ApiError, ApiServer, Raw
+from webssl_operator.cluster.caches import Caches, RunKey
+from webssl_operator.observe.configmap import ConfigMapView
+from webssl_operator.observe.job import JobView
+from webssl_operator.observe.run import RunView
+from webssl_operator.observe.times import format_time
+from webssl_operator.plan.actions import Action, Apply, BuryPod, Delete, Scale
+from webssl_operator.plan.planner import Plan
+
+NOT_FOUND = 404
+CONFLICT = 409
+_API_OF = {"Job": "batch/v1", "Pod": "v1", "ConfigMap": "v1"}
+
+
+class OutdatedError(Exception):
+    """The cluster has moved on since the snapshot; plan anew."""
+
+
+class Publish(Protocol):
+    """Hands an event over for publication; never waits, never fails."""
+
+    def __call__(self, manifest: Raw) -> None: ...
+
+
+class Executor:
+    """Carries out plans over `api`, keeps `caches` up to date with the answers, and hands events to `publish`."""
+
+    def __init__(
+        self, api: ApiServer, caches: Caches, publish: Publish, clock: Callable[[], datetime], identity: str
+    ) -> None:
+        self._api, self._caches, self._publish = api, caches, publish
+        self._clock, self._identity = clock, identity
+
+    async def carry_out(self, run: RunView, plan: Plan) -> None:
+        """Carry out a plan. Raises ApiError or OutdatedError; then the rest of the plan is left undone."""
+        key = (run.namespace, run.name)
+        for action in plan.actions:
+            await self._act(key, run, action)
+        if plan.status is not None:
+            await self._write_status(run, plan.status)
+        self._caches.forget_pods(key, plan.consumed)
+        for event in plan.events:
+            self._publish(event_manifest(run, event, self._clock(), self._identity))
+
+    async def _act(self, key: RunKey, run: RunView, action: Action) -> None:
+        match action:
+            case Apply():
+                await self._apply(key, run, action)
+            case Scale():
+                await self._scale(run, action)
+            case Delete():
+                await self._delete(run.namespace, action)
+            case BuryPod():
+                await self._bury(action)
+
+    async def _apply(self, key: RunKey, run: RunView, action: Apply) -> None:
+        answer = await self._api.apply(action.manifest, labels.MANAGER)
+        owners = {o["uid"] for o in answer["metadata"].get("ownerReferences", ()) if o["kind"] == KIND}
+        if owners - {run.uid}:
+            # A namesake that was deleted a moment ago left it behind; what it holds must not be taken for this run's.
+            await self._remove(answer, run.namespace)
+            raise OutdatedError(
+                f"{action.kind} {action.name} belonged to an earlier run of this name; it is removed"
+            )
+        match action.kind:
+            case "Job":
+                self._caches.put_job(JobView.of(answer))
+                return
+            case "ConfigMap" if action.name != labels.rendezvous_name(run.name):
+                self._caches.put_config_map(ConfigMapView.of(answer))
+        self._caches.applied(key, (action.kind, action.name), action.digest)
+
+    async def _remove(self, found: Raw, namespace: str) -> None:
+        meta = found["metadata"]
+        options = {"preconditions": {"uid": meta["uid"]}, "propagationPolicy": "Background"}
+        await self._forgiving(
+            self._api.delete(found["apiVersion"], found["kind"], namespace, meta["name"], options)
+        )
+
+    async def _scale(self, run: RunView, action: Scale) -> None:
+        spec: Raw = {}
+        if action.workers is not None:
+            spec |= {"parallelism": action.workers, "completions": action.workers}
+        if action.suspend is not None:
+            spec["suspend"] = action.suspend
+        patch = {"metadata": {"uid": action.uid}, "spec": spec}
+        answer = await self._api.merge("batch/v1", "Job", run.namespace, action.job, patch)
+        self._caches.put_job(JobView.of(answer))
+
+    async def _delete(self, namespace: str, action: Delete) -> None:
+        options: Raw = {
+            "preconditions": {"uid": action.uid},
+            "propagationPolicy": "Foreground" if action.foreground else "Background",
+        }
+        if action.grace is not None:
+            options["gracePeriodSeconds"] = action.grace
+        await self._forgiving(
+            self._api.delete(_API_OF[action.kind], action.kind, namespace, action.name, options)
+        )
+
+    async def _bury(self, action: BuryPod) -> None:
+        """The same two steps that the cluster's pod garbage collector takes for pods of deleted nodes."""
+        pod = action.pod
+        if not pod.over:
+            now = format_time(self._clock())
+            condition = {
+                "type": "DisruptionTarget",
+                "status": "True",
+                "reason": "NodeLost",
+                "message": f"node {pod.node} did not stop the pod within its grace time",
+                "lastTransitionTime": now,
+            }
+            current = await self._forgiving_get(pod.namespace, pod.name)
+            if current is None or current["metadata"]["uid"] != pod.uid:
+                return
+            others = [
+                c for c in current.get("status", {}).get("conditions", ()) if c["type"] != "DisruptionTarget"
+            ]
+            patch = {
+                "metadata": {"uid": pod.uid},
+                "status": {"phase": "Failed", "conditions": [*others, condition]},
+            }
+            await self._api.merge("v1", "Pod", pod.namespace, pod.name, patch, "status")
+        await self._delete(pod.namespace, Delete("Pod", pod.name, pod.uid, grace=0))
+
+    async def _forgiving_get(self, namespace: str, name: str) -> Raw | None:
+        try:
+            return await self._api.get("v1", "Pod", namespace, name)
+        except ApiError as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+
+    async def _write_status(self, run: RunView, status: RunStatus) -> None:
+        """The one status write. It carries the version that was planned on, so an operator that has lost its Lease cannot win."""
+        manifest = {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "metadata": {
+                "name": run.name,
+                "namespace": run.namespace,
+                "resourceVersion": str(run.sequence),
+            },
+            "status": status.to_dict(),
+        }
+        try:
+            answer = await self._api.apply(manifest, labels.MANAGER, "status")
+        except ApiError as error:
+            if error.status in (NOT_FOUND, CONFLICT):
+                raise OutdatedError(f"the run has changed meanwhile: {error}") from error
+            raise
+        self._caches.put_run(RunView.of(answer, run))
+
+    async def _forgiving(self, request: object) -> None:
+        """Deleting what is gone, or what has another uid by now, is what was wanted."""
+        try:
+            await request  # type: ignore[misc]
+        except ApiError as error:
+            if error.status not in (NOT_FOUND, CONFLICT):
+                raise

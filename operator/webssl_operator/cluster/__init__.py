@@ -1,0 +1,1 @@
+"""Cluster: the only place that talks to the API server. It fills caches, carries out single requests, and holds the Lease."""

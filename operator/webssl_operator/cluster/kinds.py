@@ -1,0 +1,54 @@
+"""What is watched, and with which server-side selectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from webssl_api import labels
+from webssl_api.run import API_VERSION, GROUP, PLURAL, VERSION
+
+from webssl_operator.cluster.caches import Caches, RunKey, View
+from webssl_operator.observe.configmap import ConfigMapView
+from webssl_operator.observe.job import JobView
+from webssl_operator.observe.pod import PodView
+from webssl_operator.observe.run import RunView
+
+CHILDREN = f"{labels.RUN},{labels.MANAGED_BY}={labels.MANAGER}"
+REPORTS = f"{CHILDREN},{labels.ROLE}!={labels.ROLE_RENDEZVOUS}"
+"""The rendezvous changes with every heartbeat of every worker, and nothing in it concerns the operator."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One watched kind: kopf's name parts of it, the label selector, and how its objects go into the caches."""
+
+    api: str
+    kind: str
+    where: tuple[str, ...]
+    selector: str
+    view: Callable[[Mapping[str, Any], Caches], View]
+    put: Callable[[Caches, Any], RunKey | None]
+
+
+def _run_view(raw: Mapping[str, Any], caches: Caches) -> View:
+    meta = raw["metadata"]
+    return RunView.of(raw, caches.run_of((meta["namespace"], meta["name"])))
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(API_VERSION, "WebSSLRun", (GROUP, VERSION, PLURAL), "", _run_view, Caches.put_run),
+    Kind(
+        "batch/v1", "Job", ("batch", "v1", "jobs"), CHILDREN, lambda raw, _: JobView.of(raw), Caches.put_job
+    ),
+    Kind("v1", "Pod", ("", "v1", "pods"), CHILDREN, lambda raw, _: PodView.of(raw), Caches.put_pod),
+    Kind(
+        "v1",
+        "ConfigMap",
+        ("", "v1", "configmaps"),
+        REPORTS,
+        lambda raw, _: ConfigMapView.of(raw),
+        Caches.put_config_map,
+    ),
+)
