@@ -218,18 +218,16 @@ class FsspecStorage:
             return self._try("write", url, lambda: local_write.create(path, data))
         if scheme_of(url) == "memory":
             return self._create_in_memory(system, path, data)
-        tries = 0
 
         def once() -> bool:
-            nonlocal tries
-            tries += 1
             try:
                 system.pipe_file(path, data, mode="create")
             except OSError as error:
                 if http_status(error) != 412:
                     raise
-                # After a lost answer the object may be ours: then an earlier try did write it.
-                return tries > 1 and bytes(system.cat_file(path)) == data
+                # An earlier try may have written it and lost the answer. The HTTP client repeats requests on
+                # kept connections by itself, so counting tries here would not tell.
+                return bytes(system.cat_file(path)) == data
             return True
 
         return self._try("create", url, once)

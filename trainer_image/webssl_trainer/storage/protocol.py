@@ -68,8 +68,8 @@ class Storage(Protocol):
     def put_if_absent(self, url: str, data: bytes) -> bool:
         """Writes the object only if there is none; True when this call wrote it.
 
-        A call whose answer was lost counts as successful when the object holds exactly `data`, so `data`
-        should name its writer.
+        On S3 an object that already holds exactly `data` counts as written by this call (its first answer may
+        have been lost), so `data` must name its writer.
         """
         ...
 
