@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, disable_created_metrics, generate_latest
 
 Check = Callable[[], str]
 """Returns what is wrong; empty when all is well."""
@@ -16,6 +16,8 @@ async def serve(
     health_port: int, metrics_port: int, registry: CollectorRegistry, alive: Check, ready: Check
 ) -> list[web.AppRunner]:
     """Start both servers; port 0 leaves one out. The caller cleans the runners up. Raises OSError when a port is taken."""
+
+    disable_created_metrics()
 
     async def probe(check: Check) -> web.Response:
         wrong = check()

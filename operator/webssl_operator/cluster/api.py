@@ -27,7 +27,7 @@ PLURALS: Mapping[str, str] = {
     "Lease": "leases",
     "Event": "events",
 }
-METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=1"
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 REQUEST_SECONDS = 30.0
 
 

@@ -78,7 +78,7 @@ class Audit:
         token, version = "", 0
         while True:
             page = await self._api.list_metadata(kind.api, kind.kind, namespace, kind.selector, PAGE, token)
-            for item in page.get("items", ()):
+            for item in page.get("items") or ():
                 listed[item["metadata"]["uid"]] = int(item["metadata"]["resourceVersion"])
             version = version or int(page["metadata"]["resourceVersion"])
             token = page["metadata"].get("continue", "")

@@ -23,5 +23,5 @@ def standing_children(run: RunView, spec: WebSSLRunSpec, workers: int) -> list[M
         access.role(run, spec),
         access.role_binding(run),
         network.headless_service(run),
-        network.disruption_budget(run),
+        network.disruption_budget(run, workers),
     ]

@@ -30,14 +30,17 @@ def headless_service(run: RunView) -> Manifest:
     }
 
 
-def disruption_budget(run: RunView) -> Manifest:
-    """One worker at a time: the run survives that loss, and a budget of none would block every node drain."""
+def disruption_budget(run: RunView, workers: int) -> Manifest:
+    """All but one of `workers`: the run survives that loss, and a budget of none would block every node drain.
+
+    As minAvailable, since a Job has no scale subresource from which the cluster could learn what maxUnavailable is a part of.
+    """
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
         "metadata": child_meta(run, labels.job_name(run.name), labels.ROLE_WORKER),
         "spec": {
-            "maxUnavailable": 1,
+            "minAvailable": max(0, workers - 1),
             "selector": {"matchLabels": {labels.RUN: run.name, labels.ROLE: labels.ROLE_WORKER}},
         },
     }
