@@ -13,8 +13,10 @@ from webssl_localcluster.state import Spec
 from webssl_localcluster.tools.install import Toolbox
 
 from tests.contract.chart import schemas
-from tests.contract.chart.programs import Helm
+from tests.contract.chart.programs import Helm, go_module
 from tests.contract.chart.server import Server, with_audit
+
+PROMETHEUS_OPERATOR = "github.com/prometheus-operator/prometheus-operator@v0.93.0"
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +73,16 @@ def kubeconform(
         return subprocess.run(argv, input=manifests, capture_output=True, text=True, timeout=120, check=False)
 
     return check
+
+
+@pytest.fixture(scope="session")
+def monitoring_kinds(server: Server, tools: Toolbox, tmp_path_factory: pytest.TempPathFactory) -> Server:
+    """The server with the real kinds of the Prometheus operator."""
+    module = go_module(tools, PROMETHEUS_OPERATOR, tmp_path_factory.mktemp("module"))
+    for kind in ("podmonitors", "prometheusrules"):
+        file = module / "example" / "prometheus-operator-crd" / f"monitoring.coreos.com_{kind}.yaml"
+        server.kubectl("apply", "--server-side", "-f", str(file))
+        server.kubectl(
+            "wait", "--for=condition=Established", f"crd/{kind}.monitoring.coreos.com", "--timeout=30s"
+        )
+    return server

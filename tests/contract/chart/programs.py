@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import yaml
+from webssl_localcluster.tools.install import Toolbox
 
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "helm" / "webssl-operator"
@@ -34,3 +36,18 @@ class Helm:
         """The rendered objects."""
         text = self.must("template", "webssl", CHART, "--namespace", NAMESPACE, *words)
         return [document for document in yaml.safe_load_all(text) if document]
+
+
+def go_module(tools: Toolbox, module: str, folder: Path) -> Path:
+    """The unpacked Go module `path@version`, by the toolchain with which the cluster's programs are built."""
+    go = str(tools._go())
+    done = subprocess.run(
+        [go, "mod", "download", "-json", module],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Path(json.loads(done.stdout)["Dir"])

@@ -99,6 +99,20 @@ def test_whoever_may_edit_a_namespace_may_edit_its_runs_and_viewers_may_read_the
     assert not may(server, "ann", "create", CRD, "kube-system", "writers")
 
 
+def test_the_monitors_and_rules_are_taken_by_the_prometheus_operators_own_kinds(
+    monitoring_kinds: Server, helm: Helm
+) -> None:
+    objects = helm.template(
+        "--set=podMonitor.enabled=true,prometheusRule.enabled=true,watchNamespaces={vision}"
+    )
+    mine = [item for item in objects if item["apiVersion"].startswith("monitoring.coreos.com")]
+    assert sorted(item["kind"] for item in mine) == ["PodMonitor", "PodMonitor", "PrometheusRule"]
+    for item in mine:
+        item["metadata"]["namespace"] = "default"
+    words = ("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-")
+    monitoring_kinds.kubectl(*words, stdin=yaml.safe_dump_all(mine))
+
+
 def test_an_upgrade_takes_new_values_and_leaves_the_runs(
     release: str, server: Server, installed_helm: Helm
 ) -> None:

@@ -1,0 +1,81 @@
+"""Several runs side by side: what more samples, or a larger model, brought."""
+
+from __future__ import annotations
+
+from webssl_chart.boards.selectors import NAMESPACES, RUNS, of_runs
+from webssl_chart.panels import Board, Panel, Query, Row, Show
+
+_SCORES = of_runs("webssl_run_evaluation_score", "suite", "metric")
+
+SWEEP = Board(
+    uid="webssl-sweep",
+    title="Web-SSL scaling sweep",
+    description="Choose the runs of a sweep; each is one row, bar or line.",
+    rows=(
+        Row(
+            "Runs",
+            (
+                Panel(
+                    "The sweep",
+                    "One row for each run. A run that is not evaluated yet has no score.",
+                    "short",
+                    (
+                        Query(of_runs("webssl_run_samples"), "samples seen"),
+                        Query(of_runs("webssl_run_samples_target"), "samples in all"),
+                        Query(of_runs("webssl_run_loss"), "loss"),
+                        Query(of_runs("webssl_run_gpu_hours_total"), "GPU hours"),
+                        Query(of_runs("webssl_run_goodput"), "goodput"),
+                    ),
+                    Show.TABLE,
+                    width=24,
+                    key=("namespace", "run"),
+                ),
+            ),
+        ),
+        Row(
+            "Scores",
+            (
+                Panel(
+                    "Scores by suite and metric",
+                    "In per cent, of the final checkpoint. The prior (always the most frequent answer or class) is a metric of its own.",
+                    "percent",
+                    (Query(_SCORES, "score"),),
+                    Show.TABLE,
+                    width=12,
+                    decimals=1,
+                    key=("namespace", "run", "suite", "metric"),
+                ),
+                Panel(
+                    "Scores of the runs",
+                    "The same as bars.",
+                    "percent",
+                    (Query(_SCORES, "{{run}} {{suite}} {{metric}}"),),
+                    Show.BARS,
+                    width=12,
+                    decimals=1,
+                    maximum=100,
+                ),
+            ),
+        ),
+        Row(
+            "Loss",
+            (
+                Panel(
+                    "Loss by time",
+                    "Losses of different objectives or stages cannot be compared.",
+                    "short",
+                    (Query(of_runs("webssl_run_loss"), "{{namespace}}/{{run}}"),),
+                    width=12,
+                ),
+                Panel(
+                    "Samples seen by time",
+                    "How far each run is.",
+                    "short",
+                    (Query(of_runs("webssl_run_samples"), "{{namespace}}/{{run}}"),),
+                    width=12,
+                ),
+            ),
+        ),
+    ),
+    variables=(NAMESPACES, RUNS),
+)
