@@ -57,8 +57,8 @@ def manifest(tmp_path: Path) -> Path:
     run: dict[str, Any] = yaml.safe_load((ROOT / "examples" / "local.yaml").read_text())
     spec = run["spec"]
     spec["data"]["source"] = f"{(tmp_path / 'shards').as_uri()}/train-*.tar"
-    spec["schedule"]["stages"][0]["samples"] = 640
-    spec["checkpoint"] = {"uri": (tmp_path / "checkpoints").as_uri(), "interval": {"samples": 128}}
+    spec["schedule"]["stages"][0]["samples"] = 3200
+    spec["checkpoint"] = {"uri": (tmp_path / "checkpoints").as_uri(), "interval": {"samples": 320}}
     knn = spec["evaluation"]["suites"][0]["knn"]
     knn["train"] = f"{(tmp_path / 'shards').as_uri()}/train-*.tar"
     knn["test"] = f"{(tmp_path / 'shards').as_uri()}/test-*.tar"
@@ -121,7 +121,7 @@ def test_a_run_survives_the_death_of_its_rank_0_worker_and_is_evaluated(
     folder = RunFolder(tmp_path / "work")
     command = start(manifest, folder.path)
     try:
-        until(lambda: report(folder).last_checkpoint is not None and report(folder).step >= 6, command)
+        until(lambda: report(folder).last_checkpoint is not None and report(folder).step >= 15, command)
         os.kill(agents(folder)[0], signal.SIGKILL)
         output, _ = command.communicate(timeout=LONGEST)
     finally:
@@ -129,7 +129,7 @@ def test_a_run_survives_the_death_of_its_rank_0_worker_and_is_evaluated(
     assert command.returncode == 0, output
     status = RunStatus.model_validate_json(folder.status_file.read_bytes())
     assert status.phase is Phase.SUCCEEDED, output
-    assert status.progress.samples == 640
+    assert status.progress.samples == 3200
     assert status.attempt == 2
     assert status.restarts.total == 1
     assert status.resumed_from is not None

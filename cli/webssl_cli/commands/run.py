@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,13 +30,27 @@ def run(
 
     manifest = one_run(file)
     count = worker_count(manifest, workers)
+    from webssl_api import Phase
+
     from webssl_cli.local.folder import RUNS, RunFolder
+    from webssl_cli.local.session import train_and_evaluate
+    from webssl_cli.views.summary import summary
 
     folder = RunFolder(workdir or RUNS / manifest.metadata.name)
     with folder.claimed():
-        code = _run(manifest, folder, count)
-    if code:
-        raise typer.Exit(code)
+        resolved = folder.resolve(sized(manifest, count))
+        outcome = train_and_evaluate(resolved, folder, count)
+    if outcome.status is None:
+        err.print(
+            f"stopped; `webssl run {file}` goes on from the newest checkpoint", markup=False, soft_wrap=True
+        )
+        raise typer.Exit(STOPPED)
+    out.print(summary(resolved.name, resolved.spec, outcome.status, outcome.phases))
+    out.print(
+        f"checkpoints: {resolved.spec.checkpoint.uri}\nlogs: {folder.logs}", markup=False, soft_wrap=True
+    )
+    if outcome.status.phase is Phase.FAILED:
+        raise typer.Exit(EXIT_FAILED)
 
 
 def worker_count(manifest: WebSSLRun, asked: int | None) -> int:
@@ -60,63 +72,8 @@ def worker_count(manifest: WebSSLRun, asked: int | None) -> int:
     return asked
 
 
-def _run(manifest: WebSSLRun, folder: object, count: int) -> int:
-    from torchx.schedulers.local_scheduler import SignalException
-    from webssl_api import Phase
-
-    from webssl_cli.local import roles
-    from webssl_cli.local.evaluation import Evaluation
-    from webssl_cli.local.folder import RunFolder
-    from webssl_cli.local.processes import Processes
-    from webssl_cli.local.training import Training, read_report
-    from webssl_cli.views.live import LiveRun
-    from webssl_cli.views.summary import summary
-
-    assert isinstance(folder, RunFolder)
+def sized(manifest: WebSSLRun, count: int) -> WebSSLRun:
+    """The manifest for at most `count` workers."""
     spec = manifest.spec
-    sized = spec.workers.model_copy(update={"min": min(spec.workers.min, count), "max": count})
-    resolved = folder.resolve(
-        manifest.model_copy(update={"spec": spec.model_copy(update={"workers": sized})})
-    )
-    cpus = len(os.sched_getaffinity(0))
-    processes = Processes(folder.logs)
-    began = time.monotonic()
-    phases: list[tuple[str, float]] = []
-    with LiveRun(resolved.name, resolved.spec.schedule.total_samples) as live:
-        live.say(f"{count} workers on this machine; files in {folder.path}")
-        try:
-            training = Training(
-                resolved, folder, processes, roles.worker(resolved, folder, count), count, cpus, live.update
-            )
-            facts = training.run()
-            phases.append(("training", time.monotonic() - began))
-            report = read_report(folder.report_file)
-            if facts.phase is not Phase.FAILED and report is not None and report.last_checkpoint is not None:
-                began = time.monotonic()
-                evaluation = Evaluation(
-                    resolved,
-                    folder,
-                    processes,
-                    roles.evaluation(resolved),
-                    report,
-                    facts,
-                    cpus,
-                    live.update,
-                )
-                facts = evaluation.run(report.last_checkpoint)
-                phases.append(("evaluation", time.monotonic() - began))
-        except SignalException:
-            live.say("stopping; the workers save a checkpoint if 10 seconds are enough")
-            processes.stop()
-            err.print(
-                f"stopped; `webssl run {resolved.name}.yaml` goes on from the newest checkpoint", markup=False
-            )
-            return STOPPED
-        finally:
-            processes.stop()
-    from webssl_api import RunStatus
-
-    status = RunStatus.model_validate_json(folder.status_file.read_bytes())
-    out.print(summary(resolved.name, resolved.spec, status, phases))
-    out.print(f"checkpoints: {spec.checkpoint.uri}\nlogs: {folder.logs}", markup=False, soft_wrap=True)
-    return EXIT_FAILED if facts.phase is Phase.FAILED else 0
+    workers = spec.workers.model_copy(update={"min": min(spec.workers.min, count), "max": count})
+    return manifest.model_copy(update={"spec": spec.model_copy(update={"workers": workers})})

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from webssl_cli.local.folder import RunFolder
 
 ADDRESS = "127.0.0.1"
+PACE = {"WEBSSL_BEAT": "2", "WEBSSL_POLL": "0.5"}
+"""Seconds between heartbeats and readings: on one machine a file costs nothing, and a dead worker is noticed sooner."""
 
 
 def worker_environment(
@@ -35,6 +37,8 @@ def worker_environment(
         env.WORKER_ADDRESS: ADDRESS,
         env.METRICS_PORT: str(metrics_port),
         "JOB_COMPLETION_INDEX": str(slot),
+        "WEBSSL_SCRATCH": str(folder.scratch),
+        **{name: given.get(name, value) for name, value in PACE.items()},
     }
 
 

@@ -52,7 +52,7 @@ def training_rows(spec: WebSSLRunSpec, status: RunStatus) -> list[tuple[str, str
         ("steps", f"{count(progress.step)} of {count(spec.schedule.total_steps)}"),
         ("loss", decimal(progress.loss, 4)),
         ("images per second", decimal(progress.images_per_second)),
-        ("workers", status.workers.summary or f"{status.workers.ready}/{status.workers.desired}"),
+        ("workers", f"{status.workers.ready} of {status.workers.desired} ready"),
         ("training time", duration(trained)),
         ("goodput", percent(status.goodput)),
         ("attempts", count(status.attempt)),
