@@ -95,7 +95,7 @@ class ConfigMap:
         body = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": self.name, "labels": {"app.kubernetes.io/managed-by": "webssl"}},
+            "metadata": {"name": self.name},
         }
         query = {"fieldManager": f"{FIELD_MANAGER}-ensure", "force": "true"}
         response = self._call("PATCH", body, "application/apply-patch+yaml", query)

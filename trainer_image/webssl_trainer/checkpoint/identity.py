@@ -11,6 +11,8 @@ from webssl_api.run import WebSSLRunSpec
 
 from webssl_trainer.errors import UserError
 
+INDEX = "dataIndex"
+"""Key under which a checkpoint also names the data index that it was trained with; not a part of the identity."""
 _PARTS = ("model", "objective", "schedule", "optimizer")
 _RUN_TIME_ONLY = {"schedule.microBatchSize"}
 """May change within a run: results do not depend on it."""
@@ -37,6 +39,7 @@ def digest_of(identity: Mapping[str, Any]) -> str:
 def check_same(stored: bytes, present: Mapping[str, Any], where: str) -> None:
     """Raises UserError that names the first field in which a checkpoint's run differs from this one."""
     before: dict[str, Any] = json.loads(stored)
+    before.pop(INDEX, None)
     for field in sorted(before.keys() | present.keys()):
         old, new = before.get(field), present.get(field)
         if old != new:
@@ -44,6 +47,11 @@ def check_same(stored: bytes, present: Mapping[str, Any], where: str) -> None:
                 f"spec.{field} is {new!r}, but the checkpoint {where} was trained with {old!r}: "
                 "restore the old value, or give this run another spec.checkpoint.uri"
             )
+
+
+def index_digest(stored: bytes) -> str:
+    """Digest of the data index a checkpoint was trained with, "" when it names none."""
+    return str(json.loads(stored).get(INDEX, ""))
 
 
 def _flat(value: Any, name: str) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch.distributed as dist
 
@@ -38,6 +39,10 @@ class Peers:
         box = [value]
         dist.broadcast_object_list(box, src=0, group=self.group)
         return box[0]
+
+    def led(self, action: Callable[[], T]) -> T:
+        """What rank 0's `action` gives, on everybody. An error ends rank 0, and the others with it: they lose their peer."""
+        return self.from_leader(action() if self.leads else cast(T, None))
 
     def barrier(self) -> None:
         """Wait for everybody."""

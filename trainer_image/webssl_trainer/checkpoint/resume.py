@@ -11,8 +11,8 @@ from torch.distributed.checkpoint.state_dict_loader import load as dcp_load
 from webssl_api.manifest import CheckpointManifest
 
 from webssl_trainer.checkpoint.claims import Claim, ClaimBoard, ResumePoint, rolled_back, total_lost
-from webssl_trainer.checkpoint.discovery import choose, share, survey, verify_objects
-from webssl_trainer.checkpoint.identity import check_same
+from webssl_trainer.checkpoint.discovery import Chosen, choose, share, survey, verify_objects
+from webssl_trainer.checkpoint.identity import check_same, index_digest
 from webssl_trainer.checkpoint.layout import IDENTITY_NAME
 from webssl_trainer.checkpoint.lineage import Candidate
 from webssl_trainer.checkpoint.objects import ObjectReader
@@ -37,6 +37,8 @@ class Start:
     claim: Claim
     candidate: Candidate | None
     lost_steps: int
+    index_digest: str = ""
+    """Data index the checkpoint was trained with, "" from scratch."""
 
     @property
     def manifest(self) -> CheckpointManifest | None:
@@ -64,10 +66,8 @@ def begin_attempt(
     checkpoint is of another run), StorageUnavailableError.
     """
     board = ClaimBoard(storage, uri)
-    claim = peers.from_leader(board.take(nonce, peers.world, time) if peers.leads else None)
-    assert claim is not None
-    found = peers.from_leader(survey(storage, uri) if peers.leads else None)
-    assert found is not None
+    claim = peers.led(lambda: board.take(nonce, peers.world, time))
+    found = peers.led(lambda: survey(storage, uri))
 
     def verify(candidate: Candidate) -> str | None:
         assert candidate.manifest is not None
@@ -78,20 +78,20 @@ def begin_attempt(
     chosen = choose(found, uri, verify)
     for rejected in chosen.rejected:
         log.warning("checkpoint.rejected", uri=rejected.uri, reason=rejected.reason)
-    if chosen.candidate is not None:
-        where = join(uri, chosen.candidate.key.path)
-        check_same(storage.read(join(where, IDENTITY_NAME)), identity, where)
-    start = None
-    if peers.leads:
-        start = _settle_claim(board, claim, chosen.candidate, list(chosen.rejected), seen)
-    start = peers.from_leader(start)
-    assert start is not None
-    return start
+
+    def settle() -> Start:
+        stored = b"{}"
+        if chosen.candidate is not None:
+            where = join(uri, chosen.candidate.key.path)
+            stored = storage.read(join(where, IDENTITY_NAME))
+            check_same(stored, identity, where)
+        return _settle_claim(board, claim, chosen, seen, index_digest(stored))
+
+    return peers.led(settle)
 
 
-def _settle_claim(
-    board: ClaimBoard, claim: Claim, candidate: Candidate | None, rejected: list[Any], seen: Seen
-) -> Start:
+def _settle_claim(board: ClaimBoard, claim: Claim, chosen: Chosen, seen: Seen, index: str) -> Start:
+    candidate = chosen.candidate
     manifest = None if candidate is None else candidate.manifest
     point = None
     if candidate is not None and manifest is not None:
@@ -105,10 +105,10 @@ def _settle_claim(
     earlier = [other for other in board.read_all() if other.key < claim.key]
     lost = rolled_back(earlier, seen.attempt, seen.step, 0 if manifest is None else manifest.step)
     settled = claim.model_copy(
-        update={"discovered": True, "resumed_from": point, "rejected": rejected, "rolled_back": lost}
+        update={"discovered": True, "resumed_from": point, "rejected": chosen.rejected, "rolled_back": lost}
     )
     board.update(settled)
-    return Start(settled, candidate, total_lost([*earlier, settled]))
+    return Start(settled, candidate, total_lost([*earlier, settled]), index)
 
 
 def load_state(storage: Storage, uri: str, candidate: Candidate, state: dict[str, Any], peers: Peers) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +23,26 @@ class BrokenChainError(Exception):
     """Step logs do not join: an object is missing or does not follow its predecessor."""
 
 
-def ids_digest(sample_ids: Sequence[str]) -> str:
-    """Digest of the sample ids of a step in the order of positions; does not depend on how they were dealt to processes."""
-    text = "\n".join(sample_ids)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+def tally(positions: Iterable[int], sample_ids: Iterable[str]) -> tuple[int, int]:
+    """Two 64-bit sums over (position, sample id) pairs; processes add theirs up to get the step's.
+
+    The sum does not depend on how positions were dealt to processes. Values are signed and wrap around.
+    """
+    first = second = 0
+    for position, sample_id in zip(positions, sample_ids, strict=True):
+        pair = hashlib.blake2b(f"{position} {sample_id}".encode(), digest_size=16).digest()
+        first += int.from_bytes(pair[:8], "big")
+        second += int.from_bytes(pair[8:], "big")
+    return _wrapped(first), _wrapped(second)
+
+
+def digest_text(first: int, second: int) -> str:
+    """The sums as 32 hex digits."""
+    return f"{first % 2**64:016x}{second % 2**64:016x}"
+
+
+def _wrapped(value: int) -> int:
+    return (value + 2**63) % 2**64 - 2**63
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from webssl_api import labels
+
 from webssl_trainer.configmaps import ApiRefusedError, ApiUnavailableError, ConfigMap, ConfigMapObject
 from webssl_trainer.rendezvous.backend import BackendUnavailableError, Snapshot
 
 STATE_KEY = "state"
-WORKERS_KEY = "workers"
-"""Written by the operator: the number of workers wanted now."""
 BEAT_PREFIX = "beat."
 
 
@@ -48,7 +48,7 @@ class ConfigMapBackend:
 
 
 def _snapshot(found: ConfigMapObject) -> Snapshot:
-    workers = found.data.get(WORKERS_KEY, "")
+    workers = found.data.get(labels.WORKERS, "")
     return Snapshot(
         text=found.data.get(STATE_KEY),
         beats={

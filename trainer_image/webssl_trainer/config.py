@@ -1,0 +1,163 @@
+"""From the manifest's spec to the settings of each part of the trainer. Pure; the only place that knows both sides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import ValidationError
+from webssl_api.objective import DinoSpec, HeadSpec
+from webssl_api.resolved import ResolvedRun
+from webssl_api.run import WebSSLRunSpec
+from webssl_api.schedule import StageSpec
+
+from webssl_trainer.checkpoint.identity import identity_of
+from webssl_trainer.data import BatchPlan, CropSpec
+from webssl_trainer.errors import UserError
+from webssl_trainer.model import VitConfig, vit_config
+from webssl_trainer.objectives.dino import DinoConfig, HeadConfig
+from webssl_trainer.optim import OptimConfig
+from webssl_trainer.storage import StorageOptions
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Steps [first, end) at one resolution; sides of the crops in pixels."""
+
+    first: int
+    end: int
+    global_size: int
+    local_size: int
+
+
+@dataclass(frozen=True)
+class TrainerConfig:
+    """Everything a training process needs to know, in its own terms. Steps are optimizer steps."""
+
+    run_uid: str
+    vit: VitConfig
+    dino: DinoConfig
+    optim: OptimConfig
+    plan: BatchPlan
+    stages: tuple[Stage, ...]
+    seed: int
+    checkpoint_uri: str
+    checkpoint_every: int
+    keep: int
+    source: str
+    loader_threads: int
+    max_bad_fraction: float
+    log_sample_ids: bool
+    storage: StorageOptions
+    identity: dict[str, object]
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run."""
+        return self.stages[-1].end
+
+    def stage_at(self, step: int) -> int:
+        """Number of the stage that a step belongs to; the last one after the end."""
+        return next(
+            (number for number, stage in enumerate(self.stages) if step < stage.end), len(self.stages) - 1
+        )
+
+    def crops_of(self, stage: int) -> CropSpec:
+        """What the loader cuts in a stage."""
+        sides = self.stages[stage]
+        return replace(self.dino.crops, global_size=sides.global_size, local_size=sides.local_size)
+
+
+def read_run(path: Path) -> ResolvedRun:
+    """The run file of a pod. Raises UserError when it is missing or says something the API does not allow."""
+    try:
+        return ResolvedRun.from_yaml(path.read_text())
+    except OSError as error:
+        raise UserError(f"run file {path} cannot be read: {error}") from error
+    except ValidationError as error:
+        raise UserError(f"run file {path} is not a valid run: {error}") from error
+
+
+def trainer_config(run: ResolvedRun) -> TrainerConfig:
+    """The settings of a run. Raises UserError naming the field when the parts refuse them."""
+    spec = run.spec
+    if spec.objective.dino is None:
+        raise UserError("spec.objective: this trainer knows dino only: write `objective: {dino: {}}`")
+    stages = _stages(spec)
+    return TrainerConfig(
+        run_uid=run.uid,
+        vit=vit_config(
+            spec.model.size.value,
+            patch_size=spec.model.patch_size,
+            image_size=spec.schedule.stages[0].resolution,
+        ),
+        dino=_dino(spec, spec.objective.dino, stages[-1].end),
+        optim=_optim(spec, stages[-1].end),
+        plan=BatchPlan(
+            global_batch=spec.schedule.global_batch_size,
+            group_size=spec.group_size,
+            micro_batch=spec.schedule.micro_batch_size or 0,
+        ),
+        stages=stages,
+        seed=spec.data.seed,
+        checkpoint_uri=spec.checkpoint.uri,
+        checkpoint_every=-(-spec.checkpoint.interval.samples // spec.schedule.global_batch_size),
+        keep=spec.checkpoint.keep,
+        source=spec.data.source,
+        loader_threads=spec.data.loader_threads,
+        max_bad_fraction=spec.data.max_bad_fraction,
+        log_sample_ids=spec.log_sample_ids,
+        storage=StorageOptions.from_env(endpoint=spec.data.storage.endpoint, region=spec.data.storage.region),
+        identity=identity_of(spec),
+    )
+
+
+def _stages(spec: WebSSLRunSpec) -> tuple[Stage, ...]:
+    stages: list[Stage] = []
+    first = 0
+    for number, stage in enumerate(spec.schedule.stages):
+        end = first + spec.schedule.steps_of(number)
+        stages.append(Stage(first, end, stage.resolution, _local_size(stage, spec)))
+        first = end
+    return tuple(stages)
+
+
+def _local_size(stage: StageSpec, spec: WebSSLRunSpec) -> int:
+    return stage.local_side(spec.model.patch_size)
+
+
+def _dino(spec: WebSSLRunSpec, dino: DinoSpec, total_steps: int) -> DinoConfig:
+    first = spec.schedule.stages[0]
+    return DinoConfig(
+        crops=CropSpec(
+            global_size=first.resolution, local_size=_local_size(first, spec), n_local=dino.local_crops
+        ),
+        dino_head=_head(dino.dino_head),
+        ibot_head=_head(dino.ibot_head),
+        drop_path=spec.model.drop_path,
+        student_temperature=dino.student_temperature,
+        teacher_temperature=dino.teacher_temperature,
+        teacher_warmup_fraction=dino.teacher_warmup_fraction,
+        ibot_weight=dino.ibot_weight,
+        koleo_weight=dino.koleo.weight,
+        group_size=dino.koleo.group_size,
+        ema_start=dino.ema_start,
+        patch_embed_lr_multiplier=spec.optimizer.patch_embed_rate_factor,
+        freeze_last_layer_steps=round(dino.freeze_last_layer_fraction * total_steps),
+    )
+
+
+def _head(head: HeadSpec) -> HeadConfig:
+    return HeadConfig(head.hidden_dim, head.bottleneck_dim, head.prototypes)
+
+
+def _optim(spec: WebSSLRunSpec, total_steps: int) -> OptimConfig:
+    optimizer = spec.optimizer
+    return OptimConfig(
+        learning_rate=optimizer.learning_rate,
+        min_learning_rate=optimizer.min_learning_rate,
+        warmup_steps=round(optimizer.warmup_fraction * total_steps),
+        weight_decay=optimizer.weight_decay_start,
+        weight_decay_end=optimizer.weight_decay_end,
+        clip=optimizer.clip_gradient,
+    )

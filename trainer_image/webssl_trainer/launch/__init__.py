@@ -1,0 +1,1 @@
+"""Entry of each worker pod: checks, the elastic agent, and the pod's exit code."""

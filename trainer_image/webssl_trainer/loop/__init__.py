@@ -1,0 +1,1 @@
+"""The training process: what each rank does between a resume and the next checkpoint."""

@@ -1,0 +1,144 @@
+"""Everything one training process holds during an attempt, put together once."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+import torch
+from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict, set_optimizer_state_dict
+from webssl_api.manifest import CheckpointManifest
+
+from webssl_trainer.checkpoint import identity as identities
+from webssl_trainer.checkpoint.layout import FolderKey
+from webssl_trainer.checkpoint.resume import Seen, Start, begin_attempt, load_state
+from webssl_trainer.checkpoint.saver import SaveOrder, Saver
+from webssl_trainer.checkpoint.steplog import StepLog
+from webssl_trainer.config import TrainerConfig
+from webssl_trainer.data import DataIndex, Loader, Order, load_index, load_or_build_index
+from webssl_trainer.loop.factory import build_objective
+from webssl_trainer.loop.processes import Processes
+from webssl_trainer.objectives import Objective
+from webssl_trainer.optim import Schedules, build_optimizer
+from webssl_trainer.storage import Storage
+
+log = structlog.get_logger("webssl.loop")
+
+
+@dataclass
+class Session:
+    """One attempt of one process. step: optimizer steps done; saved_step: step of the newest committed checkpoint."""
+
+    config: TrainerConfig
+    processes: Processes
+    storage: Storage
+    index: DataIndex
+    objective: Objective
+    optimizer: torch.optim.Optimizer
+    schedules: Schedules
+    start: Start
+    saver: Saver
+    step: int
+    steplog: StepLog
+    saved_step: int
+    parent: str = ""
+    productive_seconds: float = 0.0
+    identity: dict[str, Any] = field(default_factory=dict)
+
+    def loader(self, stage: int) -> Loader:
+        """Batches from the present step to the end of a stage."""
+        config, peers = self.config, self.processes.peers
+        return Loader(
+            storage=self.storage,
+            index=self.index,
+            order=Order(seed=config.seed, size=len(self.index)),
+            plan=config.plan,
+            crops=config.crops_of(stage),
+            rank=peers.rank,
+            world=peers.world,
+            seed=config.seed,
+            start_position=self.step * config.plan.global_batch,
+            steps=config.stages[stage].end - self.step,
+            workers=config.loader_threads,
+            max_bad_fraction=config.max_bad_fraction,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds: networks by name, and the optimizer by parameter name."""
+        modules = {name: module.state_dict() for name, module in self.objective.modules.items()}
+        return {
+            "modules": modules,
+            "optimizer": get_optimizer_state_dict(self.objective.trained, self.optimizer),
+        }
+
+    def save_order(self, final: bool) -> SaveOrder:
+        """The order to save the present step."""
+        claim, config, peers = self.start.claim, self.config, self.processes.peers
+        written = self.steplog.cut() if peers.leads else None
+        manifest = CheckpointManifest(
+            run_uid=config.run_uid,
+            attempt=claim.attempt,
+            step=self.step,
+            samples=self.step * config.plan.global_batch,
+            stage=config.stage_at(self.step),
+            final=final,
+            world_size=peers.world,
+            config_digest=identities.digest_of(config.identity),
+            parent=self.parent,
+            resumed_step=self.start.step,
+            step_logs=[*self.steplog.paths, *([written.path] if written else [])],
+            lost_steps=self.start.lost_steps,
+            productive_seconds=round(self.productive_seconds, 3),
+            torch_version=torch.__version__,
+            objects=[],
+        )
+        key = FolderKey(claim.key, self.step)
+        return SaveOrder(key, manifest, identities.to_bytes(self.identity), written)
+
+
+def open_session(config: TrainerConfig, processes: Processes, storage: Storage, seen: Seen) -> Session:
+    """Claim an attempt, choose a checkpoint, build the networks and load it."""
+    peers, uri = processes.peers, config.checkpoint_uri
+    nonce, now = uuid.uuid4().hex[:16], datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    start = begin_attempt(storage, uri, peers, nonce, now, seen, dict(config.identity))
+    index = _open_index(config, processes, storage, start.index_digest)
+    objective = build_objective(config, processes)
+    session = Session(
+        config=config,
+        processes=processes,
+        storage=storage,
+        index=index,
+        objective=objective,
+        optimizer=build_optimizer(objective.param_groups(), config.optim),
+        schedules=Schedules(config.optim, config.total_steps),
+        start=start,
+        saver=Saver(storage, uri, peers, config.keep),
+        step=start.step,
+        steplog=StepLog(start.claim.key, start.last_log),
+        saved_step=start.step,
+        parent="" if start.manifest is None else start.manifest.digest,
+        productive_seconds=0.0 if start.manifest is None else start.manifest.productive_seconds,
+        identity={**config.identity, identities.INDEX: index.digest},
+    )
+    if start.candidate is not None:
+        state = session.state()
+        load_state(storage, uri, start.candidate, state, peers)
+        for name, module in objective.modules.items():
+            module.load_state_dict(state["modules"][name])
+        set_optimizer_state_dict(objective.trained, session.optimizer, state["optimizer"])
+    log.info("attempt.started", attempt=start.claim.attempt, step=start.step, world=peers.world,
+             resumed_from=None if start.candidate is None else start.candidate.key.path,
+             lost_steps=start.lost_steps, samples_in_data=len(index))  # fmt: skip
+    return session
+
+
+def _open_index(config: TrainerConfig, processes: Processes, storage: Storage, pinned: str) -> DataIndex:
+    """The index of the checkpoint, or of the source as it is now; rank 0 builds it, the others read what it kept."""
+    uri = config.checkpoint_uri
+    if pinned:
+        return load_index(storage, uri, pinned)
+    digest = processes.peers.led(lambda: load_or_build_index(storage, config.source, uri).digest)
+    return load_index(storage, uri, digest)

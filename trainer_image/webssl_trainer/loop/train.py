@@ -1,0 +1,222 @@
+"""The training loop of one attempt: step, record, save on the way, stop at a step boundary, save at the end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+
+import structlog
+import torch
+import torch.distributed as dist
+from webssl_api import exit_codes
+from webssl_api.reports import TrainingState
+
+from webssl_trainer.checkpoint.peers import Peers
+from webssl_trainer.checkpoint.saver import SaveOutcome
+from webssl_trainer.checkpoint.steplog import digest_text, tally
+from webssl_trainer.data import Loader, StepBatches
+from webssl_trainer.loop.guard import FiniteGuard
+from webssl_trainer.loop.narrator import Narrator, StepFacts
+from webssl_trainer.loop.session import Session
+from webssl_trainer.loop.stop import StopRequest
+from webssl_trainer.objectives import StepContext
+from webssl_trainer.optim import clip_gradients
+
+log = structlog.get_logger("webssl.loop")
+
+_FINAL_TRIES = 5
+_DELIVERY_SECONDS = 60.0
+
+
+class TrainingLoop:
+    """One attempt. All processes of the round run it in step."""
+
+    def __init__(self, session: Session, narrator: Narrator, stop: StopRequest) -> None:
+        self._session, self._narrator, self._stop = session, narrator, stop
+        self._guard = FiniteGuard()
+        self._broken_before = 0
+        self._total_broken = 0
+        self._stalled = 0.0
+
+    def run(self) -> int:
+        """Train to the end or to a stop; the process's exit code.
+
+        Raises what exits.exit_code_of knows: UserError, FencedError, StorageUnavailableError, errors of collectives.
+        """
+        session, config = self._session, self._session.config
+        self._narrator.report(TrainingState.STARTING, urgent=True)
+        while session.step < config.total_steps:
+            stage = config.stage_at(session.step)
+            log.info(
+                "stage.started", stage=stage, step=session.step, resolution=config.stages[stage].global_size
+            )
+            with session.loader(stage) as loader:
+                stopped = self._train_stage(loader, config.stages[stage].end)
+            self._broken_before = self._total_broken
+            if stopped:
+                self._save_and_wait(final=False, tries=1)
+                log.info("attempt.stopped", step=session.step)
+                return exit_codes.RETRY
+        return self._finish()
+
+    def _train_stage(self, loader: Loader, end: int) -> bool:
+        """Steps up to `end`; True when all processes agreed to stop before it."""
+        session = self._session
+        while session.step < end:
+            stopping = self._train_step(loader)
+            last = session.step == session.config.total_steps
+            if session.step % session.config.checkpoint_every == 0 and not last and not stopping:
+                self._start_save(final=False)
+            else:
+                self._collect(wait=False)
+            if stopping and not last:
+                return True
+        return False
+
+    def _train_step(self, loader: Loader) -> bool:
+        """One optimizer step; True when some process was asked to stop."""
+        session, config = self._session, self._session.config
+        began, waited = time.perf_counter(), loader.counters.data_wait_seconds
+        batches = next(loader)
+        fed = time.perf_counter()
+        context = StepContext(
+            step=session.step,
+            total_steps=config.total_steps,
+            seed=config.seed,
+            global_batch_size=config.plan.global_batch,
+            device=session.processes.device,
+            group=session.processes.training,
+        )
+        session.schedules.apply(session.optimizer, session.step)
+        terms = session.objective.forward_backward(batches.batches, context)
+        norms = clip_gradients(session.objective.trained, config.optim.clip)
+        losses = {name: value.item() for name, value in terms.items()}
+        norm = math.sqrt(sum(value.item() ** 2 for value in norms.values()))
+        computed = time.perf_counter()
+        rate = session.schedules.learning_rate(session.step)
+        accepted = self._guard.accept(session.step, losses["loss"], norm, rate)
+        if accepted:
+            session.optimizer.step()
+            session.objective.after_optimizer_step(context)
+        session.optimizer.zero_grad(set_to_none=True)
+        applied = time.perf_counter()
+        stopping, digest, broken = self._agree(batches, loader.counters.broken)
+        self._total_broken = self._broken_before + broken
+        self._record(batches, digest, losses, rate, norm, accepted)
+        ended = time.perf_counter()
+        session.step += 1
+        session.productive_seconds += ended - began
+        facts = StepFacts(
+            losses=losses,
+            learning_rate=rate,
+            gradient_norm=norm,
+            accepted=accepted,
+            total_broken=self._total_broken,
+            seconds=ended - began,
+            data_wait=min(fed - began, loader.counters.data_wait_seconds - waited),
+            forward_backward=computed - fed,
+            optimizer=applied - computed,
+            communication=ended - applied,
+        )
+        self._narrator.stepped(facts, config.plan.global_batch)
+        return stopping
+
+    def _agree(self, batches: StepBatches, broken: int) -> tuple[bool, str, int]:
+        """Sums over all processes: was anyone asked to stop, the digest of the step's samples, broken samples so far."""
+        first = second = 0
+        for batch in batches.batches:
+            one, two = tally(batch.positions.tolist(), batch.sample_ids)
+            first, second = first + one, second + two
+        wrapped = [(value + 2**63) % 2**64 - 2**63 for value in (first, second)]
+        sums = torch.tensor([int(self._stop.requested), *wrapped, broken], dtype=torch.int64)
+        group = self._session.processes.signals.group
+        if group is not None:
+            dist.all_reduce(sums, group=group)
+        stop, first, second, total = sums.tolist()
+        return stop > 0, digest_text(first, second), total
+
+    def _record(
+        self,
+        batches: StepBatches,
+        digest: str,
+        losses: Mapping[str, float],
+        rate: float,
+        norm: float,
+        accepted: bool,
+    ) -> None:
+        """Rank 0 keeps the step's record for the step log."""
+        session = self._session
+        peers: Peers = session.processes.signals
+        record = {
+            "step": session.step,
+            "first": batches.first,
+            "end": batches.first + session.config.plan.global_batch,
+            "digest": digest,
+            "attempt": session.start.claim.attempt,
+            "world_size": peers.world,
+            "stage": session.config.stage_at(session.step),
+            "losses": dict(losses),
+            "lr": rate,
+            "grad_norm": norm,
+            "skipped": not accepted,
+        }
+        if session.config.log_sample_ids:
+            mine = [sample for batch in batches.batches for sample in batch.sample_ids]
+            record["ids"] = [sample for part in peers.gather(mine) for sample in part]
+        if peers.leads:
+            session.steplog.append(record)
+            log.info(
+                "step", step=session.step, loss=round(losses["loss"], 6), first=batches.first, digest=digest
+            )
+
+    # -- saves -----------------------------------------------------------------------------------------------------
+
+    def _start_save(self, final: bool) -> None:
+        """Copy the state and go on; waits first for the save before."""
+        began = time.monotonic()
+        self._collect(wait=True)
+        session = self._session
+        session.saver.start(session.state(), session.save_order(final))
+        self._stalled = time.monotonic() - began
+
+    def _collect(self, wait: bool) -> SaveOutcome | None:
+        outcome = self._session.saver.collect(wait)
+        if outcome is None:
+            return None
+        session, order = self._session, outcome.order
+        if outcome.manifest is not None:
+            session.saved_step, session.parent = order.key.step, outcome.manifest.digest
+            if order.log is not None:
+                session.steplog.committed(order.log)
+        self._narrator.saved(outcome, self._stalled)
+        return outcome
+
+    def _save_and_wait(self, final: bool, tries: int) -> bool:
+        """Save the present step unless it is saved; True when it is."""
+        session = self._session
+        self._collect(wait=True)
+        for _ in range(tries):
+            if session.saved_step == session.step and not final:
+                return True
+            self._narrator.report(TrainingState.SAVING, urgent=True)
+            self._start_save(final)
+            outcome = self._collect(wait=True)
+            if outcome is not None and outcome.manifest is not None:
+                return True
+        return False
+
+    def _finish(self) -> int:
+        """Commit the final checkpoint and deliver the last report."""
+        manifest = self._session.start.manifest
+        already = manifest is not None and manifest.final and self._session.saved_step == self._session.step
+        if not already and not self._save_and_wait(final=True, tries=_FINAL_TRIES):
+            log.error("run.final_checkpoint_failed", step=self._session.step)
+            return exit_codes.RETRY
+        self._narrator.report(TrainingState.COMPLETED, urgent=True)
+        if not self._narrator.deliver(_DELIVERY_SECONDS):
+            log.error("run.report_not_delivered", seconds=_DELIVERY_SECONDS)
+            return exit_codes.RETRY
+        self._session.processes.signals.barrier()
+        log.info("run.completed", step=self._session.step)
+        return exit_codes.COMPLETE

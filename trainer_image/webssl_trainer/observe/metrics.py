@@ -1,0 +1,91 @@
+"""Prometheus metrics of rank 0. Names and labels are bounded; the pod's labels tell runs apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+log = structlog.get_logger("webssl.metrics")
+
+PARTS = ("data_wait", "forward_backward", "optimizer", "communication", "other")
+_STEP_BUCKETS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+_SAVE_BUCKETS = (0.1, 0.5, 1, 5, 15, 30, 60, 120, 300, 600)
+
+
+class TrainerMetrics:
+    """All series of a training process, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        own = self.registry
+        self.step_seconds = Histogram(
+            "webssl_trainer_step_seconds",
+            "Wall time of one optimizer step.",
+            buckets=_STEP_BUCKETS,
+            registry=own,
+        )
+        self.part_seconds = Counter(
+            "webssl_trainer_step_part_seconds", "Wall time of steps by part.", ["part"], registry=own
+        )
+        self.images = Counter(
+            "webssl_trainer_images", "Images trained on by all processes, in this attempt.", registry=own
+        )
+        self.images_per_second = Gauge(
+            "webssl_trainer_images_per_second", "Over the last steps, all processes.", registry=own
+        )
+        self.loss = Gauge(
+            "webssl_trainer_loss", "Loss and its terms at the last step.", ["term"], registry=own
+        )
+        self.learning_rate = Gauge(
+            "webssl_trainer_learning_rate", "Learning rate at the last step.", registry=own
+        )
+        self.gradient_norm = Gauge(
+            "webssl_trainer_gradient_norm", "Gradient norm before clipping, last step.", registry=own
+        )
+        self.mfu = Gauge(
+            "webssl_trainer_mfu_ratio", "Model FLOP/s over the device's peak; 0 if unknown.", registry=own
+        )
+        self.step = Gauge("webssl_trainer_step", "Optimizer steps done.", registry=own)
+        self.samples = Gauge("webssl_trainer_samples", "Samples seen.", registry=own)
+        self.attempt = Gauge("webssl_trainer_attempt", "Number of the attempt.", registry=own)
+        self.world_size = Gauge("webssl_trainer_world_size", "Processes in the round.", registry=own)
+        self.broken_samples = Gauge(
+            "webssl_trainer_broken_samples", "Broken samples replaced in this attempt.", registry=own
+        )
+        self.skipped_steps = Counter(
+            "webssl_trainer_skipped_steps", "Steps skipped: loss or gradient not finite.", registry=own
+        )
+        self.save_seconds = Histogram(
+            "webssl_trainer_checkpoint_seconds",
+            "Time of a save from start to commit.",
+            buckets=_SAVE_BUCKETS,
+            registry=own,
+        )
+        self.stall_seconds = Histogram(
+            "webssl_trainer_checkpoint_stall_seconds",
+            "Time training waited for a save.",
+            buckets=_SAVE_BUCKETS,
+            registry=own,
+        )
+        self.saves = Counter("webssl_trainer_checkpoints", "Saves by outcome.", ["outcome"], registry=own)
+        self.lost_steps = Gauge(
+            "webssl_trainer_lost_steps", "Steps trained and rolled back, all attempts.", registry=own
+        )
+        for part in PARTS:
+            self.part_seconds.labels(part)
+        for outcome in ("committed", "failed"):
+            self.saves.labels(outcome)
+
+    def serve(self, port: int) -> None:
+        """Answer scrapes on `port`. A port that is taken costs the metrics, not the training."""
+        try:
+            start_http_server(port, registry=self.registry)
+        except OSError as error:
+            log.warning("metrics.not_served", port=port, error=str(error))
+
+    def set_losses(self, losses: Mapping[str, float]) -> None:
+        """The loss (term `loss`) and its terms."""
+        for term, value in losses.items():
+            self.loss.labels(term).set(value)
