@@ -9,9 +9,9 @@ import typer
 from webssl_cli.commands.options import Endpoint
 from webssl_cli.console import err, out
 from webssl_cli.errors import EXIT_FAILED, CliError
+from webssl_cli.views.listing import columns
 
 if TYPE_CHECKING:
-    from rich.table import Table
     from webssl_trainer.checkpoint.discovery import Survey
     from webssl_trainer.checkpoint.lineage import Candidate
 
@@ -45,20 +45,14 @@ def checkpoints(
                 problem = verify_objects(storage, join(uri, candidate.key.path), candidate.manifest.objects)
             states[candidate.key.path] = problem or (SOUND if verify else "sizes are right")
             advance(1, candidate.key.path)
-    out.print(_table(found, states))
+    out.print(_table(found, states), markup=False, soft_wrap=True)
     if not any(problem in {SOUND, "sizes are right"} for problem in states.values()):
         raise typer.Exit(EXIT_FAILED)
 
 
-def _table(found: Survey, states: dict[str, str]) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("CHECKPOINT", "STEP", "SAMPLES", "ATTEMPT", "SIZE", "DIGEST", "TIME", "STATE"):
-        table.add_column(column, overflow="fold")
-    for candidate in found.ordered:
-        table.add_row(*_row(candidate, states[candidate.key.path]))
-    return table
+def _table(found: Survey, states: dict[str, str]) -> str:
+    names = ("CHECKPOINT", "STEP", "SAMPLES", "ATTEMPT", "SIZE", "DIGEST", "TIME", "STATE")
+    return columns([names, *(_row(candidate, states[candidate.key.path]) for candidate in found.ordered)])
 
 
 def _row(candidate: Candidate, state: str) -> tuple[str, ...]:

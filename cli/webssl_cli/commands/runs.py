@@ -37,7 +37,7 @@ def get(
         where = "any namespace" if everywhere else f"namespace {kube.namespace}"
         out.print(f"No WebSSLRun in {where}; apply one with `kubectl apply -f FILE`.")
         return
-    out.print(listing(runs))
+    out.print(listing(runs), markup=False, soft_wrap=True)
 
 
 def status(

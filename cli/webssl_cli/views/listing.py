@@ -1,17 +1,14 @@
-"""The table of `webssl get`."""
+"""The table of `webssl get`, in plain columns like kubectl's."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-
-from rich.table import Table
 
 from webssl_cli.views.numbers import NOTHING, decimal, duration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from webssl_cli.kube.runs import RunOnCluster
 
 COLUMNS = (
@@ -28,14 +25,17 @@ COLUMNS = (
 )
 
 
-def listing(runs: Sequence[RunOnCluster], now: datetime | None = None) -> Table:
-    """One row per run; `now` gives the ages."""
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in COLUMNS:
-        table.add_column(column.upper(), no_wrap=True)
-    for item in runs:
-        table.add_row(*row(item, now or datetime.now(UTC)))
-    return table
+def listing(runs: Sequence[RunOnCluster], now: datetime | None = None) -> str:
+    """One line per run below the names of the columns; `now` gives the ages."""
+    names = tuple(column.upper() for column in COLUMNS)
+    return columns([names, *(row(item, now or datetime.now(UTC)) for item in runs)])
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as text, each column as wide as its widest cell."""
+    widths = [max(len(cell) for cell in cells) for cells in zip(*rows, strict=True)]
+    lines = ("   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in rows)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def row(item: RunOnCluster, now: datetime) -> tuple[str, ...]:
