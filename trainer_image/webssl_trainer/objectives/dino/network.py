@@ -51,7 +51,7 @@ class DinoNetwork(nn.Module):
         outputs = self.backbone(images, masks, branch_scales)
         chosen_MD = outputs[0].patches.flatten(0, 1).index_select(0, patch_indices_M)
         return NetworkOutput(
-            cls=outputs[0].cls,
+            cls=outputs[0].cls.clone(),  # FSDP's hooks are lost on views
             cls_logits=self.dino_head(torch.cat([output.cls for output in outputs])),
             patch_logits=self.ibot_head(chosen_MD),
         )
