@@ -1,0 +1,62 @@
+"""The project's own vision transformer as an encoder."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from webssl_trainer.data import EvalTransform
+from webssl_trainer.model import VisionTransformer, VitConfig, initialise
+
+from webssl_eval.encoders.interface import Features
+
+
+class VitEncoder:
+    """A vision transformer, frozen, on one device.
+
+    Args:
+        vit: the transformer with its weights; it is moved to `device`.
+        resolution: side of the input views in pixels, a multiple of the patch size.
+        name: what it is, for people.
+        device: where it runs; on a GPU matrix products are in bfloat16.
+
+    Raises:
+        UserError: the patch size does not divide the resolution.
+    """
+
+    def __init__(self, vit: VisionTransformer, resolution: int, name: str, device: torch.device) -> None:
+        self._grid = vit.config.grid_of(resolution, resolution)
+        self._vit = vit.to(device).eval().requires_grad_(False)
+        self._transform = EvalTransform(size=resolution)
+        self._name, self._device = name, device
+
+    @property
+    def name(self) -> str:
+        """See `Encoder.name`."""
+        return self._name
+
+    @property
+    def width(self) -> int:
+        """See `Encoder.width`."""
+        return self._vit.config.width
+
+    def prepare(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See `Encoder.prepare`."""
+        return self._transform(pixels)
+
+    @torch.inference_mode()
+    def encode(self, images: Tensor) -> Features:
+        """See `Encoder.encode`."""
+        on_gpu = self._device.type == "cuda"
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=on_gpu):
+            (output,) = self._vit.features(images.to(self._device, non_blocking=True))
+        patches = output.patches.float().cpu()
+        return Features(output.cls.float().cpu(), patches.reshape(len(patches), *self._grid, -1))
+
+
+def random_encoder(config: VitConfig, resolution: int, seed: int, device: torch.device) -> VitEncoder:
+    """An untrained encoder: what a score is worth is seen beside that of one with random weights."""
+    vit = VisionTransformer(config)
+    initialise(vit, seed)
+    return VitEncoder(vit, resolution, f"random weights (seed {seed})", device)

@@ -1,0 +1,20 @@
+"""From a suite in the manifest to the suite that runs it."""
+
+from __future__ import annotations
+
+from webssl_api.evaluation import SuiteSpec
+
+from webssl_eval.suites.interface import Suite
+from webssl_eval.suites.knn import KnnClassification
+
+
+def suite_for(spec: SuiteSpec) -> Suite:
+    """The suite that a manifest's entry describes."""
+    if spec.knn is not None:
+        return KnnClassification(spec.knn)
+    if spec.vqa is not None:
+        # Language models are imported only by who needs them: a k-NN pod starts without.
+        from webssl_eval.suites.vqa.suite import VisualQuestions
+
+        return VisualQuestions(spec.vqa)
+    raise AssertionError("the API admits exactly one kind per suite")
