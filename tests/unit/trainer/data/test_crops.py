@@ -1,0 +1,130 @@
+"""Crops: geometry, colour, and draws that belong to a position."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from webssl_trainer.data.crop_spec import CropSpec, Photometric
+from webssl_trainer.data.crops import crop_box, geometric_crops, sample_crops
+from webssl_trainer.data.draws import Purpose, uniforms, uniforms_for
+from webssl_trainer.data.eval_transform import EvalTransform
+from webssl_trainer.data.photometric import photometric, shifted_hue
+
+SPEC = CropSpec(global_size=32, local_size=16, n_local=3)
+PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8))
+RATIO = (3 / 4, 4 / 3)
+
+
+@given(st.integers(1, 500), st.integers(1, 500), st.integers(0, 2**40))
+def test_a_crop_lies_in_the_image_and_is_not_empty(width: int, height: int, position: int) -> None:
+    draws = uniforms(0, position, Purpose.CROP_GEOMETRY, 41)
+    box = crop_box(width, height, (0.05, 0.32), RATIO, 0.5, draws)
+    assert 0 <= box.left < box.right <= width
+    assert 0 <= box.top < box.bottom <= height
+
+
+def test_crops_cover_the_asked_share_of_the_area() -> None:
+    shares = []
+    for position in range(2000):
+        box = crop_box(400, 400, (0.32, 1.0), RATIO, 0.5, uniforms(1, position, Purpose.CROP_GEOMETRY, 41))
+        shares.append((box.right - box.left) * (box.bottom - box.top) / 400**2)
+        assert RATIO[0] * 0.97 <= (box.right - box.left) / (box.bottom - box.top) <= RATIO[1] * 1.03
+    assert 0.31 < min(shares) < 0.34
+    assert max(shares) > 0.95
+
+
+def test_an_image_too_narrow_for_any_crop_gives_its_largest_allowed_middle() -> None:
+    box = crop_box(10, 1000, (0.9, 1.0), RATIO, 0.0, uniforms(0, 0, Purpose.CROP_GEOMETRY, 41))
+    assert (box.left, box.right, box.bottom - box.top) == (0, 10, 13)
+
+
+def test_about_half_of_the_crops_are_mirrored() -> None:
+    flips = [
+        crop_box(50, 50, (0.3, 1.0), RATIO, 0.5, uniforms(0, p, Purpose.CROP_GEOMETRY, 41)).flip
+        for p in range(2000)
+    ]
+    assert 0.45 < np.mean(flips) < 0.55
+
+
+def test_the_crops_of_a_position_are_the_same_whatever_was_drawn_before() -> None:
+    first = sample_crops(PICTURE, SPEC, 5, 123)
+    np.random.seed(99)
+    sample_crops(PICTURE, SPEC, 5, 7)
+    again = sample_crops(PICTURE, SPEC, 5, 123)
+    assert np.array_equal(first.global_crops, again.global_crops)
+    assert np.array_equal(first.local_crops, again.local_crops)
+
+
+def test_other_positions_seeds_and_crops_differ() -> None:
+    first = sample_crops(PICTURE, SPEC, 5, 123)
+    assert not np.array_equal(first.global_crops, sample_crops(PICTURE, SPEC, 5, 124).global_crops)
+    assert not np.array_equal(first.global_crops, sample_crops(PICTURE, SPEC, 6, 123).global_crops)
+    assert not np.array_equal(first.local_crops[0], first.local_crops[1])
+
+
+def test_shapes_follow_the_spec_also_without_local_crops_and_colour() -> None:
+    crops = sample_crops(PICTURE, SPEC, 0, 0)
+    assert (crops.global_crops.shape, crops.local_crops.shape) == ((2, 3, 32, 32), (3, 3, 16, 16))
+    assert crops.global_crops.dtype == np.uint8
+    plain = CropSpec(global_size=32, n_global=1, n_local=0, photometric_global=(), photometric_local=None)
+    single = sample_crops(PICTURE, plain, 0, 0)
+    assert (single.global_crops.shape, single.local_crops.shape) == ((1, 3, 32, 32), (0, 3, 98, 98))
+    pixels = np.asarray(geometric_crops(PICTURE, plain, 0, 0)[0][0]).transpose(2, 0, 1)
+    assert np.array_equal(single.global_crops[0], pixels)
+
+
+def test_an_image_of_one_pixel_has_crops() -> None:
+    assert sample_crops(Image.new("RGB", (1, 1), (9, 9, 9)), SPEC, 0, 0).global_crops.shape == (2, 3, 32, 32)
+
+
+def test_a_recipe_of_zeros_changes_nothing() -> None:
+    still = Photometric(jitter=0, grey=0, blur=0, solarise=0)
+    assert photometric(PICTURE, still, 0, 0, 0).tobytes() == PICTURE.tobytes()
+
+
+def test_each_effect_does_what_its_name_says() -> None:
+    off = {"jitter": 0.0, "grey": 0.0, "blur": 0.0, "solarise": 0.0}
+    grey = np.asarray(photometric(PICTURE, Photometric(**{**off, "grey": 1.0}), 0, 0, 0))
+    assert np.array_equal(grey[..., 0], grey[..., 1])
+    blurred = np.asarray(photometric(PICTURE, Photometric(**{**off, "blur": 1.0}), 0, 0, 0))
+    assert blurred.std() < np.asarray(PICTURE).std()
+    solarised = np.asarray(photometric(PICTURE, Photometric(**{**off, "solarise": 1.0}), 0, 0, 0))
+    assert solarised.max() <= 127
+    jittered = photometric(PICTURE, Photometric(**{**off, "jitter": 1.0}), 0, 0, 0)
+    assert jittered.tobytes() != PICTURE.tobytes()
+
+
+def test_a_third_of_the_colour_circle_turns_red_to_green() -> None:
+    red = Image.new("RGB", (2, 2), (255, 0, 0))
+    r, g, b = shifted_hue(red, 1 / 3).getpixel((0, 0))
+    assert g == 255
+    assert max(r, b) < 8
+
+
+def test_draws_are_uniform_and_independent_by_purpose_and_index() -> None:
+    rows = uniforms_for(3, range(500), Purpose.DROP_PATH, 8)
+    assert rows.shape == (500, 8)
+    assert abs(rows.mean() - 0.5) < 0.02
+    assert np.array_equal(rows[7], uniforms(3, 7, Purpose.DROP_PATH, 8))
+    assert not np.array_equal(rows[7], uniforms(3, 7, Purpose.BLOCK_MASK, 8))
+    assert not np.array_equal(rows[7], uniforms(3, 7, Purpose.DROP_PATH, 8, index=1))
+
+
+def test_more_draws_begin_with_the_fewer() -> None:
+    assert np.array_equal(uniforms(0, 1, Purpose.TEXT, 3), uniforms(0, 1, Purpose.TEXT, 9)[:3])
+
+
+@pytest.mark.parametrize("size", [(80, 60), (60, 80), (7, 300), (1, 1)])
+def test_evaluation_views_have_one_shape_and_are_normalised(size: tuple[int, int]) -> None:
+    view = EvalTransform(size=28, resize=32)(Image.new("RGB", size, (124, 116, 104)))
+    assert (view.shape, view.dtype) == ((3, 28, 28), np.float32)
+    assert np.abs(view).max() < 0.02
+
+
+def test_evaluation_cuts_the_centre() -> None:
+    wide = np.zeros((20, 60, 3), dtype=np.uint8)
+    wide[:, 20:40] = 255
+    assert EvalTransform(size=20).pixels(wide).min() >= 254
