@@ -81,7 +81,7 @@ class Executor:
                 return
             case "ConfigMap" if action.name != labels.rendezvous_name(run.name):
                 self._caches.put_config_map(ConfigMapView.of(answer))
-        self._caches.applied(key, (action.kind, action.name), action.digest)
+        self._caches.applied(key, (action.kind, action.name), action.mark)
 
     async def _remove(self, found: Raw, namespace: str) -> None:
         meta = found["metadata"]

@@ -131,11 +131,11 @@ class Caches:
             shelf.applied.pop(("ConfigMap", view.name), None)
         return self._drop(view, "config_maps", view.name)
 
-    def applied(self, key: RunKey, child: ChildKey, digest: str) -> None:
+    def applied(self, key: RunKey, child: ChildKey, mark: str) -> None:
         """Remember what was applied, so that it is not applied again in the same form."""
         shelf = self._shelves.get(key)
         if shelf is not None:
-            shelf.applied[child] = digest
+            shelf.applied[child] = mark
 
     def forget_applied(self, key: RunKey) -> None:
         """Have everything applied again: others may have changed what no watch shows."""

@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
+from webssl_api import labels
 from webssl_api.run import WebSSLRunSpec
 
 from webssl_operator.construct import access, config_maps, network
 from webssl_operator.construct.meta import Manifest
 from webssl_operator.observe.run import RunView
+
+
+def standing_marks(run: RunView, spec: WebSSLRunSpec, workers: int) -> dict[tuple[str, str], str]:
+    """Kind and name of every standing child, with a mark that is another one whenever its manifest is.
+
+    Manifests depend on the run, its generation and, two of them, on the number of workers; so marks are had without building them.
+    """
+    steady = f"{run.uid}/{run.generation}"
+    account, job = labels.service_account_name(run.name), labels.job_name(run.name)
+    return {
+        ("ConfigMap", labels.run_config_name(run.name)): steady,
+        ("ConfigMap", labels.rendezvous_name(run.name)): f"{steady}/{workers}",
+        ("ConfigMap", labels.progress_name(run.name)): steady,
+        **{
+            ("ConfigMap", labels.evaluation_name(run.name, suite.key)): steady
+            for suite in spec.evaluation.suites
+        },
+        ("ServiceAccount", account): steady,
+        ("Role", account): steady,
+        ("RoleBinding", account): steady,
+        ("Service", job): steady,
+        ("PodDisruptionBudget", job): f"{steady}/{workers}",
+    }
 
 
 def standing_children(run: RunView, spec: WebSSLRunSpec, workers: int) -> list[Manifest]:

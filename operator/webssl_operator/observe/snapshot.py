@@ -19,9 +19,9 @@ ChildKey = tuple[str, str]
 
 @dataclass(frozen=True)
 class RunSnapshot:
-    """A run, its Jobs, pods and ConfigMaps, and the digests of what this process has applied.
+    """A run, its Jobs, pods and ConfigMaps, and the marks of what this process has applied.
 
-    pods: worker pods, those that vanished and are not yet accounted for included. applied: digest per child; a child that
+    pods: worker pods, those that vanished and are not yet accounted for included. applied: mark per child; a child that
     changed or vanished since is not in it.
     """
 

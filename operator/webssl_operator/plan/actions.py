@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from webssl_operator.construct.meta import Manifest, digest
+from webssl_operator.construct.meta import Manifest
 from webssl_operator.observe.pod import PodView
 
 
 @dataclass(frozen=True)
 class Apply:
-    """Server-side apply of a child."""
+    """Server-side apply of a child. mark: remembered with it, so that it is applied again only when the mark is another one."""
 
     manifest: Manifest
+    mark: str = ""
 
     @property
     def kind(self) -> str:
@@ -24,11 +25,6 @@ class Apply:
     def name(self) -> str:
         """Name of the child."""
         return str(self.manifest["metadata"]["name"])
-
-    @property
-    def digest(self) -> str:
-        """Digest of what is applied."""
-        return digest(self.manifest)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from webssl_api import labels
 from webssl_api.status import WorkersStatus
 
-from webssl_operator.construct.children import standing_children
+from webssl_operator.construct.children import standing_children, standing_marks
 from webssl_operator.construct.worker_job import template_digest, worker_job
 from webssl_operator.observe.job import JobView
 from webssl_operator.plan.actions import Apply, Delete, Scale
@@ -30,14 +30,17 @@ def _children(scene: Scene, draft: Draft) -> Draft:
     if draft.failure is not None:
         return draft
     snapshot = scene.snapshot
+    marks = standing_marks(snapshot.run, scene.spec, draft.workers)
+    if all(snapshot.applied.get(key) == mark for key, mark in marks.items()):
+        return draft
     for manifest in standing_children(snapshot.run, scene.spec, draft.workers):
-        apply = Apply(manifest)
-        found = snapshot.config_maps.get(apply.name) if apply.kind == "ConfigMap" else None
+        key = (manifest["kind"], manifest["metadata"]["name"])
+        found = snapshot.config_maps.get(key[1]) if key[0] == "ConfigMap" else None
         if found is not None and found.owner not in ("", snapshot.run.uid):
             if not found.deleting:
                 draft = draft.with_actions(Delete("ConfigMap", found.name, found.uid))
-        elif snapshot.applied.get((apply.kind, apply.name)) != apply.digest:
-            draft = draft.with_actions(apply)
+        elif snapshot.applied.get(key) != marks[key]:
+            draft = draft.with_actions(Apply(manifest, marks[key]))
     return draft
 
 
