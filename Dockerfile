@@ -18,65 +18,64 @@ ENV VIRTUAL_ENV=/opt/webssl \
     PYTHONDONTWRITEBYTECODE=1
 
 # What builds install with. A build that needs its own index or certificate authority mounts a uv.toml and a bundle
-# and names them by these arguments; neither ends up in an image.
+# and names them by the arguments UV_CONFIG_FILE and SSL_CERT_FILE; neither ends up in an image.
 FROM base AS installer
-ARG UV_CONFIG_FILE
-ARG SSL_CERT_FILE
-ARG UV_CACHE_DIR=/var/cache/uv
-ARG UV_LINK_MODE=copy
-ARG UV_COMPILE_BYTECODE=1
-ARG UV_PYTHON_DOWNLOADS=never
-ARG UV_PYTHON=python3
 COPY --from=uv /uv /usr/local/bin/uv
 
 FROM base AS operator-deps
 ARG UV_CONFIG_FILE
 ARG SSL_CERT_FILE
 ARG UV_CACHE_DIR=/var/cache/uv
-ARG UV_LINK_MODE=copy
-ARG UV_COMPILE_BYTECODE=1
-ARG UV_PYTHON_DOWNLOADS=never
 COPY locks/operator.txt /opt/locks/
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
-    uv venv --python python3 /opt/webssl && uv pip sync --require-hashes /opt/locks/operator.txt
+    uv venv --python python3 /opt/webssl && uv pip sync --require-hashes --compile-bytecode --link-mode copy /opt/locks/operator.txt
 
 FROM base AS trainer-deps
 ARG UV_CONFIG_FILE
 ARG SSL_CERT_FILE
 ARG UV_CACHE_DIR=/var/cache/uv
-ARG UV_LINK_MODE=copy
-ARG UV_COMPILE_BYTECODE=1
-ARG UV_PYTHON_DOWNLOADS=never
 COPY locks/trainer.txt /opt/locks/
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
-    uv venv --python python3 /opt/webssl && uv pip sync --require-hashes /opt/locks/trainer.txt
+    uv venv --python python3 /opt/webssl && uv pip sync --require-hashes --compile-bytecode --link-mode copy /opt/locks/trainer.txt
 
 FROM trainer-deps AS eval-deps
+ARG UV_CONFIG_FILE
+ARG SSL_CERT_FILE
+ARG UV_CACHE_DIR=/var/cache/uv
 COPY locks/eval.txt /opt/locks/
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
-    uv pip install --require-hashes --requirement /opt/locks/eval.txt
+    uv pip sync --require-hashes --compile-bytecode --link-mode copy /opt/locks/eval.txt
 
 FROM installer AS operator-code
+ARG UV_CONFIG_FILE
+ARG SSL_CERT_FILE
+ARG UV_CACHE_DIR=/var/cache/uv
 COPY crds /src/crds
 COPY operator /src/operator
 RUN --mount=type=cache,target=/var/cache/uv \
-    uv pip install --no-deps --target /app /src/crds /src/operator
+    uv pip install --no-deps --no-sources --compile-bytecode --target /app /src/crds /src/operator
 
 FROM installer AS trainer-code
+ARG UV_CONFIG_FILE
+ARG SSL_CERT_FILE
+ARG UV_CACHE_DIR=/var/cache/uv
 COPY crds /src/crds
 COPY trainer_image /src/trainer_image
 RUN --mount=type=cache,target=/var/cache/uv \
-    uv pip install --no-deps --target /app /src/crds /src/trainer_image
+    uv pip install --no-deps --no-sources --compile-bytecode --target /app /src/crds /src/trainer_image
 
 FROM installer AS eval-code
+ARG UV_CONFIG_FILE
+ARG SSL_CERT_FILE
+ARG UV_CACHE_DIR=/var/cache/uv
 COPY crds /src/crds
 COPY trainer_image /src/trainer_image
 COPY eval /src/eval
 RUN --mount=type=cache,target=/var/cache/uv \
-    uv pip install --no-deps --target /app /src/crds /src/trainer_image /src/eval
+    uv pip install --no-deps --no-sources --compile-bytecode --target /app /src/crds /src/trainer_image /src/eval
 
 FROM operator-deps AS operator
 COPY --from=operator-code /app /opt/webssl/app

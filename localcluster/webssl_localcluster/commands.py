@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -48,7 +49,7 @@ def run(
         raise ClusterError(f"{' '.join(words[:4])}: no end after {timeout} s", mend) from error
     if done.returncode != 0:
         raise ClusterError(
-            f"{' '.join(words[:6])}: exit {done.returncode}\n{tail(done.stderr.decode(errors='replace') or done.stdout.decode(errors='replace'))}",
+            f"{' '.join(words[:6])}: exit {done.returncode}\n{tail((done.stderr or done.stdout).decode(errors='replace'))}",
             mend,
         )
     return done.stdout.decode(errors="replace")
@@ -82,6 +83,7 @@ def stream(
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
+                start_new_session=True,
             )
         except FileNotFoundError as error:
             raise ClusterError(f"{words[0]}: not found", mend) from error
@@ -93,7 +95,8 @@ def stream(
                 on_line(line.rstrip())
             code = process.wait()
         except BaseException:
-            process.kill()
+            # The program may have started others (a build does), and none may outlive this call.
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             raise
     if code != 0:

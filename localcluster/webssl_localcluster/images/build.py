@@ -6,8 +6,11 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 from ..commands import run, stream
@@ -25,11 +28,11 @@ MEND = "all output is in the log; `webssl cluster images --rebuild` starts from 
 
 
 def settings_toml(env: Mapping[str, str]) -> str:
-    """uv's settings for the builds: this machine's certificate store and, if it names one, its package index."""
-    lines = ["native-tls = true"]
+    """uv's settings for the builds: the package index that this machine names, if any."""
+    lines: list[str] = []
     index = env.get("UV_DEFAULT_INDEX") or env.get("UV_INDEX_URL") or env.get("PIP_INDEX_URL")
     if index:
-        lines += ["", "[[index]]", f"url = {json.dumps(index)}", "default = true"]
+        lines += ["[[index]]", f"url = {json.dumps(index)}", "default = true"]
     return "\n".join(lines) + "\n"
 
 
@@ -55,38 +58,56 @@ class Builder:
         Raises:
             ClusterError: a build fails; the message names its log.
         """
-        self.pause()
-        base = self._base_image or self.base()
-        self._uv()
-        names: dict[str, str] = {}
-        try:
-            for target in targets:
-                name = f"{REPOSITORY}/{target}:{inputs.digest(root, target, [base])}"
+        base = self._base_image or BASE_IMAGE
+        wanted = {target: f"{REPOSITORY}/{target}:{inputs.digest(root, target, [base])}" for target in targets}
+        with self._alone():
+            self._basics()
+            for target, name in wanted.items():
                 if name not in store.names(self.storage):
                     with self._reporter.step(f"image {target}") as step:
                         self._build(root, target, name, base, step)
-                names[target] = name
-            self._prune(names)
-        finally:
-            self._unmount()
-        return names
+            self._prune(wanted)
+        return wanted
 
-    def pause(self) -> str:
+    def basics(self) -> list[str]:
+        """Builds the pause image and, unless another base is named, the base image; returns their names."""
+        with self._alone():
+            return self._basics()
+
+    def _basics(self) -> list[str]:
+        made = [self._pause()]
+        if self._base_image is None:
+            made.append(self._base())
+        self._uv()
+        return made
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One build at a time, whoever asks, and no mount left behind; clears what a killed build has left."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as lock:
+            flock(lock, LOCK_EX)
+            if _mounts_below(self.folder):
+                self._buildah("rm", "--all")
+            try:
+                yield
+            finally:
+                self._unmount()
+
+    def _pause(self) -> str:
         """The image of every pod's first process: a static process reaper and nothing else."""
         if PAUSE_IMAGE not in store.names(self.storage):
             with tempfile.TemporaryDirectory() as context:
                 shutil.copy(self._tools.path("catatonit"), f"{context}/pause")
                 Path(context, "Dockerfile").write_text('FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause", "-P"]\n')
                 self._buildah("build", "--quiet", "--tag", PAUSE_IMAGE, context)
-            self._unmount()
         return PAUSE_IMAGE
 
-    def base(self) -> str:
+    def _base(self) -> str:
         """Debian with Python, made from packages: the base where no image registry is at hand."""
         if BASE_IMAGE not in store.names(self.storage):
             with self._reporter.step(f"base image from Debian {SUITE}") as step:
                 self._bootstrap(step)
-            self._unmount()
         return BASE_IMAGE
 
     def _bootstrap(self, step: Step) -> None:
@@ -121,7 +142,6 @@ class Builder:
             shutil.copy(self._uv_program(), f"{context}/uv")
             Path(context, "Dockerfile").write_text("FROM scratch\nCOPY uv /uv\n")
             self._buildah("build", "--quiet", "--tag", UV_IMAGE, context)
-        self._unmount()
 
     def _uv_program(self) -> Path:
         """uv itself, not a wrapper script (a version switcher's shim, say), which would not run elsewhere."""
@@ -183,11 +203,13 @@ class Builder:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _unmount(self) -> None:
-        """The storage library mounts its folder on itself and leaves it so."""
-        for line in Path("/proc/mounts").read_text().splitlines():
-            place = line.split()[1].replace("\\040", " ")
-            if Path(place).is_relative_to(self.folder):
-                run(["umount", "--lazy", place], mend="this needs root")
+        """The storage library mounts its folder on itself and leaves it so; a build that failed leaves more."""
+        for _ in range(5):
+            places = _mounts_below(self.folder)
+            if not places:
+                return
+            for place in reversed(places):
+                subprocess.run(["umount", "--lazy", place], capture_output=True, check=False)
 
     def _buildah(self, *words: str | Path) -> str:
         return run([*self._command(words[0]), *words[1:]], env=self._environment(), mend=MEND)
@@ -207,3 +229,10 @@ class Builder:
         folder = self.folder / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def _mounts_below(folder: Path) -> list[str]:
+    """Mount points below ``folder``, in the order in which they were mounted."""
+    lines = Path("/proc/mounts").read_text().splitlines()
+    places = [line.split()[1].replace("\\040", " ") for line in lines]
+    return [place for place in places if Path(place).is_relative_to(folder)]
