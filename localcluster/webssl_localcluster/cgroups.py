@@ -16,7 +16,11 @@ def hierarchies(root: Path = ROOT) -> list[Path]:
     if (root / "cgroup.controllers").exists():
         return [root]
     return sorted(
-        {folder.resolve() for folder in root.iterdir() if folder.is_dir() and (folder / "cgroup.procs").exists()}
+        {
+            folder.resolve()
+            for folder in root.iterdir()
+            if folder.is_dir() and (folder / "cgroup.procs").exists()
+        }
     )
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from . import cgroups, control_plane, dns, kubeconfig, kwok, prometheus, s3
 from .errors import ClusterError
+from .images import load, store
+from .images.build import Builder
+from .images.inputs import TARGETS
 from .kubectl import Kubectl
 from .network import Network
 from .node import Node
@@ -65,6 +68,7 @@ class LocalCluster:
         self.name = name
         self.state = State(name, base)
         self.reporter = reporter or Reporter()
+        self._images_folder = self.state.base.parent / "images"
         self.tools = tools or Toolbox(self.reporter)
         self.processes = Processes(self.state.path("processes"))
         self.authority = Authority(self.state.path("pki"))
@@ -177,7 +181,15 @@ class LocalCluster:
             with self.reporter.step(f"cluster {self.name} down"):
                 for node in plan.all_nodes:
                     self._node(plan, node.name).stop()
-                order = ("kwok", "coredns", "pod-targets", "prometheus", "s3", "kube-scheduler", "kube-controller-manager")
+                order = (
+                    "kwok",
+                    "coredns",
+                    "pod-targets",
+                    "prometheus",
+                    "s3",
+                    "kube-scheduler",
+                    "kube-controller-manager",
+                )
                 for name in (*order, "kube-apiserver", "etcd"):
                     self.processes.stop(name)
                 for name in self.processes.names():
@@ -190,6 +202,37 @@ class LocalCluster:
             if purge:
                 with self.reporter.step("remove the state folder"), self.state.locked():
                     shutil.rmtree(self.state.folder)
+
+    # -- images ----------------------------------------------------------------------------------------------------
+
+    def load_images(
+        self, root: Path, targets: Sequence[str] = TARGETS, *, base_image: str | None = None
+    ) -> dict[str, str]:
+        """Builds the project's images from the checkout ``root`` where they are out of date and puts them on every node.
+
+        Args:
+            base_image: a Python image to build on; None: one is made from Debian packages.
+
+        Returns:
+            Target (``operator``, ``trainer``, ``eval``) -> image name; the tag changes with the content.
+        """
+        builder = self._builder(base_image)
+        with self.reporter:
+            names = builder.images(root, targets)
+            self._put(builder, list(names.values()), forget=True)
+        return names
+
+    def forget_images(self) -> None:
+        """Removes everything that was built, so that the next ``load_images`` starts from nothing."""
+        self._builder(None).remove()
+
+    def load_base_image(self) -> str:
+        """Puts a plain image with a shell and Python on every node; returns its name."""
+        builder = self._builder(None)
+        with self.reporter:
+            names = builder.basics()
+            self._put(builder, names)
+        return names[-1]
 
     # -- blows -----------------------------------------------------------------------------------------------------
 
@@ -289,19 +332,40 @@ class LocalCluster:
         data = self.state.made("prometheus")
         self.processes.ensure(prometheus.discovery(plan, self.authority, targets))
         self.processes.ensure(prometheus.program(self.tools.path("prometheus"), plan, config, data))
-        self.processes.wait("prometheus", lambda: prometheus.answers(plan.prometheus_url), 60, "webssl cluster status")
+        self.processes.wait(
+            "prometheus", lambda: prometheus.answers(plan.prometheus_url), 60, "webssl cluster status"
+        )
 
     def _start_nodes(self, plan: Plan, spec: Spec) -> None:
         nodes = [self._node(plan, node.name) for node in plan.all_nodes]
         with self.reporter.step(f"{plan.nodes} nodes"):
+            builder = self._builder(None)
+            pause = store.read(builder.storage, builder.pause())
             for node in nodes:
                 node.start()
+                load.load(node, pause)
             for node in nodes:
                 node.join()
             self._wait_ready([node.plan.name for node in nodes])
             if spec.gpus:
                 for node in nodes:
                     self.advertise_gpus(node.plan.name, spec.gpus)
+
+    def _builder(self, base_image: str | None) -> Builder:
+        return Builder(self._images_folder, self.tools, self.reporter, base_image)
+
+    def _put(self, builder: Builder, names: Sequence[str], *, forget: bool = False) -> None:
+        plan = self.plan
+        nodes = [node for name in plan.all_nodes if (node := self._node(plan, name.name)).running]
+        images = [store.read(builder.storage, name) for name in names]
+        with self.reporter.step("images onto the nodes", len(nodes) * len(images)) as step:
+            for node in nodes:
+                for image in images:
+                    step.detail(f"{image.name} -> {node.plan.name}")
+                    load.load(node, image)
+                    step.advance()
+                if forget:
+                    load.forget_others(node, set(names))
 
     def _start_kwok(self, plan: Plan, count: int) -> None:
         self.processes.ensure(kwok.program(self.tools.path("kwok"), plan, self.kubeconfig))

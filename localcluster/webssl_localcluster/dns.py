@@ -36,7 +36,10 @@ def program(binary: Path, config: Path, kubeconfig: Path) -> Program:
 def answers(plan: Plan) -> bool:
     """Whether CoreDNS has all of the cluster's names."""
     try:
-        return httpx.get(f"http://{plan.loopback}:{READY_PORT}/ready", timeout=2, trust_env=False).status_code == 200
+        return (
+            httpx.get(f"http://{plan.loopback}:{READY_PORT}/ready", timeout=2, trust_env=False).status_code
+            == 200
+        )
     except httpx.HTTPError:
         return False
 
@@ -54,14 +57,22 @@ def access_rules() -> list[dict[str, Any]]:
                     "resources": ["services", "pods", "namespaces"],
                     "verbs": ["list", "watch"],
                 },
-                {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
+                {
+                    "apiGroups": ["discovery.k8s.io"],
+                    "resources": ["endpointslices"],
+                    "verbs": ["list", "watch"],
+                },
             ],
         },
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "ClusterRoleBinding",
             "metadata": {"name": "system:coredns"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:coredns"},
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": "system:coredns",
+            },
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "system:coredns"}],
         },
     ]

@@ -19,9 +19,14 @@ def render(server: str, context: str, ca: bytes, certificate: bytes, key: bytes)
     document = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": context, "cluster": {"server": server, "certificate-authority-data": text(ca)}}],
+        "clusters": [
+            {"name": context, "cluster": {"server": server, "certificate-authority-data": text(ca)}}
+        ],
         "users": [
-            {"name": context, "user": {"client-certificate-data": text(certificate), "client-key-data": text(key)}}
+            {
+                "name": context,
+                "user": {"client-certificate-data": text(certificate), "client-key-data": text(key)},
+            }
         ],
         "contexts": [{"name": context, "context": {"cluster": context, "user": context}}],
         "current-context": context,

@@ -45,7 +45,15 @@ class Kubectl:
     def apply(self, documents: Sequence[dict[str, Any]]) -> None:
         """Applies the objects on the server's side."""
         text = yaml.safe_dump_all(documents)
-        self("apply", "--server-side", "--force-conflicts", "--field-manager=webssl-cluster", "-f", "-", stdin=text)
+        self(
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--field-manager=webssl-cluster",
+            "-f",
+            "-",
+            stdin=text,
+        )
 
     def ready_nodes(self) -> set[str]:
         """Names of the nodes that report Ready; empty when the API server does not answer."""

@@ -48,4 +48,3 @@ def program(binary: Path, plan: Plan, kubeconfig: Path) -> Program:
         ],
         configs=[kubeconfig],
     )
-

@@ -63,7 +63,9 @@ class Node:
         containerd = self.folder / "containerd.toml"
         name = self._name("containerd")
         argv = [*inside, self._tools.path("containerd"), "--config", containerd, "--log-level", "warn"]
-        self._processes.ensure(Program(name, argv, env, [containerd, self.folder / "cni" / "10-pods.conflist"]))
+        self._processes.ensure(
+            Program(name, argv, env, [containerd, self.folder / "cni" / "10-pods.conflist"])
+        )
         hint = "is a container runtime possible here? it needs root, overlayfs and cgroups"
         self._processes.wait(name, self._runtime_answers, 30, hint)
 
@@ -100,7 +102,13 @@ class Node:
 
     def containers(self, *words: str | Path, stdin: bytes | None = None) -> str:
         """Output of containerd's ``ctr`` in the namespace that Kubernetes uses."""
-        ctr = [self._tools.path("ctr"), "--address", node_config.CONTAINERD_SOCKET, "--namespace", "k8s.io"]
+        ctr: list[str | Path] = [
+            self._tools.path("ctr"),
+            "--address",
+            node_config.CONTAINERD_SOCKET,
+            "--namespace",
+            "k8s.io",
+        ]
         mend = f"look at {self._processes.log(self._name('containerd'))}"
         return run([*self._inside(), *ctr, *words], stdin=stdin, mend=mend, timeout=600)
 
@@ -112,6 +120,8 @@ class Node:
         return True
 
     def _start_init(self) -> None:
+        if self.running:
+            return  # Whatever has changed: a node that runs is not switched off behind its pods' backs.
         ready = self.folder / "init.ready"
         catatonit = self._tools.path("catatonit")
         settings = {
@@ -121,9 +131,8 @@ class Node:
             "reaper": [str(catatonit), "-P"],
         }
         file = self._write("init.json", json.dumps(settings, indent=2))
-        if not self.running:
-            ready.unlink(missing_ok=True)
-            cgroups.create(self.plan.cgroup)
+        ready.unlink(missing_ok=True)
+        cgroups.create(self.plan.cgroup)
         unshare = [
             _system("unshare"),
             "--mount",
@@ -134,7 +143,7 @@ class Node:
             "--propagation=slave",
             "--mount-proc",
         ]
-        argv = [
+        argv: list[str | Path] = [
             self._tools.path("nsenter"),
             f"--net=/run/netns/{self.plan.netns}",
             *unshare,
@@ -153,7 +162,11 @@ class Node:
         mounts = [["--make-rshared", "/"]]
         for place in ("/run/containerd", "/run/netns"):
             mounts.append(["-t", "tmpfs", "tmpfs", place])
-        for place, name in (("/var/log", "log"), ("/var/lib/cni", "cni-state"), ("/var/lib/kubelet", "kubelet")):
+        for place, name in (
+            ("/var/log", "log"),
+            ("/var/lib/cni", "cni-state"),
+            ("/var/lib/kubelet", "kubelet"),
+        ):
             mounts.append(["--bind", str(self.folder / name), place])
         return mounts
 

@@ -48,7 +48,12 @@ def identities(plan: Plan) -> list[Identity]:
         Identity("coredns", "system:coredns"),
         Identity("prometheus", "webssl:prometheus"),
         *(
-            Identity(f"kubelet-{node.name}", f"system:node:{node.name}", ("system:nodes",), (node.name, node.address))
+            Identity(
+                f"kubelet-{node.name}",
+                f"system:node:{node.name}",
+                ("system:nodes",),
+                (node.name, node.address),
+            )
             for node in plan.all_nodes
         ),
     ]
@@ -110,7 +115,9 @@ class Authority:
             _builder(subject(identity), ca.subject, key, now)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
+            )
         )
         if identity.hosts:
             names = x509.SubjectAlternativeName([general_name(host) for host in identity.hosts])

@@ -56,7 +56,8 @@ class Plan:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?", self.name):
             raise ClusterError(
-                f"cluster name {self.name!r} is not usable", "use 1 to 20 lower-case letters, digits and dashes"
+                f"cluster name {self.name!r} is not usable",
+                "use 1 to 20 lower-case letters, digits and dashes",
             )
         if self.index not in INDEXES:
             raise ClusterError(
@@ -64,7 +65,9 @@ class Plan:
                 "take one down first: webssl cluster down --name NAME",
             )
         if not 0 <= self.nodes <= MOST_NODES:
-            raise ClusterError(f"nodes={self.nodes}: not between 0 and {MOST_NODES}", f"ask for at most {MOST_NODES}")
+            raise ClusterError(
+                f"nodes={self.nodes}: not between 0 and {MOST_NODES}", f"ask for at most {MOST_NODES}"
+            )
 
     @property
     def loopback(self) -> str:
@@ -154,5 +157,6 @@ def free_index(taken: set[int]) -> int:
         if index not in taken:
             return index
     raise ClusterError(
-        f"all {len(INDEXES)} cluster indexes are taken", "take a cluster down: webssl cluster down --purge --name NAME"
+        f"all {len(INDEXES)} cluster indexes are taken",
+        "take a cluster down: webssl cluster down --purge --name NAME",
     )

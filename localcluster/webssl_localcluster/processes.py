@@ -100,7 +100,9 @@ class Processes:
             if not _gone(lambda: self.pid(name) is None, grace):
                 _signal_group(pid, signal.SIGKILL)
                 if not _gone(lambda: self.pid(name) is None, 10.0):
-                    raise ClusterError(f"{name} (pid {pid}) does not end", f"look at it: ps -o stat,wchan -p {pid}")
+                    raise ClusterError(
+                        f"{name} (pid {pid}) does not end", f"look at it: ps -o stat,wchan -p {pid}"
+                    )
         self._file(name).unlink(missing_ok=True)
 
     def kill(self, name: str) -> None:

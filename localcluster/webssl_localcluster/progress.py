@@ -69,7 +69,9 @@ class Reporter:
             self.console.print(f"[red]✗[/] {name} [dim]{time.monotonic() - began:.1f} s[/]", highlight=False)
             raise
         else:
-            self.console.print(f"[green]✓[/] {name} [dim]{time.monotonic() - began:.1f} s[/]", highlight=False)
+            self.console.print(
+                f"[green]✓[/] {name} [dim]{time.monotonic() - began:.1f} s[/]", highlight=False
+            )
         finally:
             self._progress.remove_task(task)
 

@@ -122,4 +122,6 @@ def make_bucket(where: S3Access, name: str) -> None:
         if not files.exists(name):
             files.mkdir(name)
     except OSError as error:
-        raise ClusterError(f"bucket {name!r} at {where.endpoint}: {error}", "webssl cluster status") from error
+        raise ClusterError(
+            f"bucket {name!r} at {where.endpoint}: {error}", "webssl cluster status"
+        ) from error

@@ -75,7 +75,8 @@ class State:
         """
         if not self.exists:
             raise ClusterError(
-                f"there is no local cluster {self.name!r} in {self.base}", f"webssl cluster up --name {self.name}"
+                f"there is no local cluster {self.name!r} in {self.base}",
+                f"webssl cluster up --name {self.name}",
             )
         return parse(self.name, json.loads(self.file.read_text()))
 

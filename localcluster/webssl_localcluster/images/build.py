@@ -45,7 +45,9 @@ class Builder:
         base_image: a Python image that buildah can pull; None: one is made from Debian packages.
     """
 
-    def __init__(self, folder: Path, tools: Toolbox, reporter: Reporter, base_image: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, tools: Toolbox, reporter: Reporter, base_image: str | None = None
+    ) -> None:
         self.folder = folder
         self.storage = folder / "storage"
         self._tools = tools
@@ -59,7 +61,9 @@ class Builder:
             ClusterError: a build fails; the message names its log.
         """
         base = self._base_image or BASE_IMAGE
-        wanted = {target: f"{REPOSITORY}/{target}:{inputs.digest(root, target, [base])}" for target in targets}
+        wanted = {
+            target: f"{REPOSITORY}/{target}:{inputs.digest(root, target, [base])}" for target in targets
+        }
         with self._alone():
             self._basics()
             for target, name in wanted.items():
@@ -68,6 +72,13 @@ class Builder:
                         self._build(root, target, name, base, step)
             self._prune(wanted)
         return wanted
+
+    def pause(self) -> str:
+        """Builds the image of every pod's first process, if it is missing; returns its name."""
+        if PAUSE_IMAGE not in store.names(self.storage):
+            with self._alone():
+                self._pause()
+        return PAUSE_IMAGE
 
     def basics(self) -> list[str]:
         """Builds the pause image and, unless another base is named, the base image; returns their names."""
@@ -99,7 +110,9 @@ class Builder:
         if PAUSE_IMAGE not in store.names(self.storage):
             with tempfile.TemporaryDirectory() as context:
                 shutil.copy(self._tools.path("catatonit"), f"{context}/pause")
-                Path(context, "Dockerfile").write_text('FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause", "-P"]\n')
+                Path(context, "Dockerfile").write_text(
+                    'FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause", "-P"]\n'
+                )
                 self._buildah("build", "--quiet", "--tag", PAUSE_IMAGE, context)
         return PAUSE_IMAGE
 
@@ -125,13 +138,21 @@ class Builder:
                 log=self.folder / "log" / "base.log",
                 mend="is a Debian archive reached? or name a Python image: --base-image",
             )
-            for leftover in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "var/log"):
+            for leftover in (
+                "var/cache/apt",
+                "var/lib/apt/lists",
+                "usr/share/doc",
+                "usr/share/man",
+                "var/log",
+            ):
                 shutil.rmtree(tree / leftover, ignore_errors=True)
             # These describe the building machine, not the image.
             for name in ("etc/resolv.conf", "etc/hostname"):
                 (tree / name).unlink(missing_ok=True)
             step.detail("committing")
-            Path(context, "Dockerfile").write_text("FROM scratch\nCOPY tree /\nENV LANG=C.UTF-8\nCMD [\"python3\"]\n")
+            Path(context, "Dockerfile").write_text(
+                'FROM scratch\nCOPY tree /\nENV LANG=C.UTF-8\nCMD ["python3"]\n'
+            )
             self._buildah("build", "--quiet", "--tag", BASE_IMAGE, context)
 
     def _uv(self) -> None:

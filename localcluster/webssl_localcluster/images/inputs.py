@@ -12,7 +12,15 @@ TARGETS = ("operator", "trainer", "eval")
 SOURCES: dict[str, tuple[str, ...]] = {
     "operator": ("Dockerfile", ".dockerignore", "locks/operator.txt", "crds", "operator"),
     "trainer": ("Dockerfile", ".dockerignore", "locks/trainer.txt", "crds", "trainer_image"),
-    "eval": ("Dockerfile", ".dockerignore", "locks/trainer.txt", "locks/eval.txt", "crds", "trainer_image", "eval"),
+    "eval": (
+        "Dockerfile",
+        ".dockerignore",
+        "locks/trainer.txt",
+        "locks/eval.txt",
+        "crds",
+        "trainer_image",
+        "eval",
+    ),
 }
 PASSED_OVER = ("__pycache__", ".egg-info", ".pyc", ".mypy_cache", ".ruff_cache")
 
@@ -52,7 +60,9 @@ def find_root(start: Path) -> Path:
     for folder in (start, *start.parents):
         if (folder / "Dockerfile").exists() and (folder / "localcluster").is_dir():
             return folder
-    raise ClusterError(f"{start} is not inside a checkout", "run this from a checkout, or name it with --source")
+    raise ClusterError(
+        f"{start} is not inside a checkout", "run this from a checkout, or name it with --source"
+    )
 
 
 def _passed_over(path: Path) -> bool:

@@ -42,7 +42,9 @@ def load(node: Node, image: StoredImage) -> bool:
         parent = layer.chain_id
     node.containers("images", "import", "--no-unpack", "--all-platforms", "-", stdin=archive(image))
     # From here on the image keeps its layers; until here ctr has marked each of them to be kept for itself.
-    node.containers("content", "label", image.config_digest, f"containerd.io/gc.ref.snapshot.overlayfs={parent}")
+    node.containers(
+        "content", "label", image.config_digest, f"containerd.io/gc.ref.snapshot.overlayfs={parent}"
+    )
     for layer in image.layers:
         node.containers(*OVERLAY, "label", layer.chain_id, "containerd.io/gc.root=")
     return True
@@ -62,7 +64,10 @@ def archive(image: StoredImage) -> bytes:
         "mediaType": MANIFEST_TYPE,
         "digest": image.manifest_digest,
         "size": len(image.manifest),
-        "annotations": {"io.containerd.image.name": image.name, "org.opencontainers.image.ref.name": image.name},
+        "annotations": {
+            "io.containerd.image.name": image.name,
+            "org.opencontainers.image.ref.name": image.name,
+        },
     }
     index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [descriptor]}
     entries = {

