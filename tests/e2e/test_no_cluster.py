@@ -16,7 +16,8 @@ import yaml
 from PIL import Image, ImageDraw
 from webssl_api import Phase, RunStatus, TrainingReport
 from webssl_cli.local.folder import RunFolder
-from webssl_cli.packing import find_items, shards
+from webssl_trainer.data.pack import folder_items, pack
+from webssl_trainer.storage import open_storage
 
 ROOT = Path(__file__).parents[2]
 LONGEST = 420.0
@@ -44,9 +45,7 @@ def make_shards(folder: Path, target: Path, prefix: str, count: int, first: int)
             file = folder / f"{kind}" / f"{number:04d}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
             draw(kind, number).save(file)
-    target.mkdir(parents=True, exist_ok=True)
-    for shard in shards(find_items(folder, labelled=True), prefix, 40_000):
-        (target / shard.name).write_bytes(shard.data)
+    pack(folder_items(folder, labelled=True), open_storage(), (target / prefix).as_uri(), 50)
 
 
 @pytest.fixture
@@ -56,12 +55,12 @@ def manifest(tmp_path: Path) -> Path:
     make_shards(tmp_path / "b", tmp_path / "shards", "test", 20, 1000)
     run: dict[str, Any] = yaml.safe_load((ROOT / "examples" / "local.yaml").read_text())
     spec = run["spec"]
-    spec["data"]["source"] = f"{(tmp_path / 'shards').as_uri()}/train-*.tar"
+    spec["data"]["source"] = f"{(tmp_path / 'shards').as_uri()}/train/*.tar"
     spec["schedule"]["stages"][0]["samples"] = 3200
     spec["checkpoint"] = {"uri": (tmp_path / "checkpoints").as_uri(), "interval": {"samples": 320}}
     knn = spec["evaluation"]["suites"][0]["knn"]
-    knn["train"] = f"{(tmp_path / 'shards').as_uri()}/train-*.tar"
-    knn["test"] = f"{(tmp_path / 'shards').as_uri()}/test-*.tar"
+    knn["train"] = f"{(tmp_path / 'shards').as_uri()}/train/*.tar"
+    knn["test"] = f"{(tmp_path / 'shards').as_uri()}/test/*.tar"
     file = tmp_path / "run.yaml"
     file.write_text(yaml.safe_dump(run))
     return file
@@ -130,7 +129,7 @@ def test_a_run_survives_the_death_of_its_rank_0_worker_and_is_evaluated(
     status = RunStatus.model_validate_json(folder.status_file.read_bytes())
     assert status.phase is Phase.SUCCEEDED, output
     assert status.progress.samples == 3200
-    assert status.attempt == 2
+    assert status.attempt >= 2, "a smaller round may come in between"
     assert status.restarts.total == 1
     assert status.resumed_from is not None
     assert status.evaluation is not None

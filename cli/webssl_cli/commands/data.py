@@ -23,28 +23,63 @@ def pack(
     folder: Annotated[Path, typer.Argument(help="Folder of images; folders in it are searched too.")],
     uri: Uri,
     labels: Annotated[bool, typer.Option(help="The first folder below is the class of its images.")] = False,
-    shard_size: Annotated[str, typer.Option(help="A shard is closed at this size.")] = "64MiB",
-    prefix: Annotated[str, typer.Option(help="Begin of the shards' names.")] = "shard",
+    samples_per_shard: Annotated[int, typer.Option(min=1, help="Images in each shard.")] = 1000,
+    max_side: Annotated[
+        int, typer.Option(min=0, help="Shrink longer images to this; 0 leaves all as they are.")
+    ] = 0,
     endpoint: Endpoint = None,
 ) -> None:
     """Pack a folder of images into tar shards (WebDataset layout) and upload them."""
+    from webssl_trainer.data.pack import folder_files, folder_items
+    from webssl_trainer.data.pack import pack as write
     from webssl_trainer.storage import join
 
-    from webssl_cli.packing import find_items, parse_size, shards
-    from webssl_cli.views.bars import bar
+    from webssl_cli.views.bars import counting_bar
 
-    limit = parse_size(shard_size)
-    items = find_items(folder, labelled=labels)
+    if not folder.is_dir():
+        raise CliError(f"{folder}: no such folder", "name a folder of images")
     storage = storage_for(uri, endpoint)
-    count = 0
-    with bar("packing", len(items), err) as advance:
-        for shard in shards(items, prefix, limit):
-            storage.put(join(uri, shard.name), shard.data)
-            advance(shard.samples, shard.name)
-            count += 1
+    files = folder_files(folder)
+    loose = next((file for file in files if file.parent == folder), None)
+    if labels and loose is not None:
+        raise CliError(
+            f"{loose}: lies in no class folder", "move it into FOLDER/CLASS/, or leave out --labels"
+        )
+    items = folder_items(folder, labelled=labels, max_side=max_side, files=files)
+    with counting_bar("packing", err) as progress:
+        urls = write(items, storage, uri, samples_per_shard, len(files), progress)
     out.print(
-        f"{len(items)} images in {count} shards: {join(uri, prefix + '-*.tar')}", markup=False, soft_wrap=True
+        f"{len(files)} images in {len(urls)} shards: {join(uri, '*.tar')}", markup=False, soft_wrap=True
     )
+
+
+@app.command()
+def example(
+    name: Annotated[str, typer.Argument(help="One of the data sets that `webssl data examples` lists.")],
+    uri: Uri,
+    endpoint: Endpoint = None,
+) -> None:
+    """Bring a small public data set, packed as shards, to a storage."""
+    from webssl_cli.datasets import cache_folder, find
+    from webssl_cli.views.bars import counting_bar
+
+    dataset = find(name)
+    storage = storage_for(uri, endpoint)
+    with err.status(f"fetching {dataset.source}"):
+        data = dataset.fetch(cache_folder())
+    with counting_bar(f"packing {name}", err) as progress:
+        dataset.build(data, storage, uri.rstrip("/"), progress)
+    out.print(f"{dataset.title}: {', '.join(dataset.addresses(uri))}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def examples() -> None:
+    """List the small public data sets that `webssl data example` knows."""
+    from webssl_cli.datasets import DATASETS
+    from webssl_cli.views.listing import columns
+
+    rows = [("NAME", "WHAT", "FROM"), *((name, item.title, item.source) for name, item in DATASETS.items())]
+    out.print(columns(rows), markup=False, soft_wrap=True)
 
 
 def storage_for(uri: str, endpoint: str | None) -> Storage:

@@ -20,6 +20,7 @@ from webssl_cli.console import err
 from webssl_cli.views.numbers import duration
 
 Advance = Callable[[int, str], None]
+Counted = Callable[[int, int], None]
 
 
 @contextmanager
@@ -41,3 +42,30 @@ def bar(name: str, total: int, console: Console = err) -> Iterator[Advance]:
     with progress:
         yield lambda amount, detail: progress.update(task, advance=amount, detail=detail[-48:])
     console.print(f"{name}: {total} in {duration(time.monotonic() - began)}", style="dim", markup=False)
+
+
+@contextmanager
+def counting_bar(name: str, console: Console = err) -> Iterator[Counted]:
+    """A bar for work that counts itself: the block calls the value with how much is done and how much there is."""
+    done = 0
+    progress = Progress(
+        SpinnerColumn(),
+        TextColumn("[bold]{task.description}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    task = progress.add_task(name, total=None)
+    began = time.monotonic()
+
+    def count(now: int, total: int) -> None:
+        nonlocal done
+        done = now
+        progress.update(task, completed=now, total=total)
+
+    with progress:
+        yield count
+    console.print(f"{name}: {done} in {duration(time.monotonic() - began)}", style="dim", markup=False)

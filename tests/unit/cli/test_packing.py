@@ -1,83 +1,79 @@
-"""`webssl data pack`: folders of images into shards that the trainer reads."""
+"""`webssl data`: folders of images into shards."""
 
 from __future__ import annotations
 
-import io
 import tarfile
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
+from webssl_cli.datasets import DATASETS, cache_folder, find
 from webssl_cli.errors import CliError
 from webssl_cli.main import make_app
-from webssl_cli.packing import find_items, parse_size, shards
 
 APP = make_app(with_cluster=False)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("cats/a.png", "cats/b.v2.png", "dogs/c.png", "dogs/d.png"):
+    for name in ("cats/a.png", "cats/b.png", "dogs/c.png"):
         file = tmp_path / "images" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8), (len(name), 0, 0)).save(file)
-    (tmp_path / "images/cats/a.txt").write_text("a cat")
-    (tmp_path / "images/README").write_text("no image")
     return tmp_path / "images"
 
 
-def names_of(data: bytes) -> list[str]:
-    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        return tar.getnames()
+def pack(folder: Path, uri: str, *options: str) -> Result:
+    return CliRunner().invoke(APP, ["data", "pack", str(folder), uri, *options])
 
 
-def test_images_and_what_lies_beside_them_become_samples(folder: Path) -> None:
-    (shard,) = shards(find_items(folder), "shard", 2**20)
-    assert names_of(shard.data) == ["cats/a.png", "cats/a.txt", "cats/b_v2.png", "dogs/c.png", "dogs/d.png"]
-    assert shard.samples == 4
-
-
-def test_folders_are_classes_when_asked(folder: Path) -> None:
-    assert [item.label for item in find_items(folder, labelled=True)] == [0, 0, 1, 1]
-
-
-def test_an_image_outside_every_class_is_named(folder: Path) -> None:
-    Image.new("RGB", (8, 8)).save(folder / "loose.png")
-    with pytest.raises(CliError, match="lies in no class folder"):
-        find_items(folder, labelled=True)
-
-
-def test_the_same_images_give_the_same_bytes(folder: Path) -> None:
-    first, second = (list(shards(find_items(folder), "shard", 1)) for _ in range(2))
-    assert first == second
-    assert [shard.name for shard in first] == [f"shard-{number:06d}.tar" for number in range(4)]
-
-
-def test_an_empty_folder_is_an_error_that_says_what_to_put_there(tmp_path: Path) -> None:
-    with pytest.raises(CliError, match="holds no images: put files ending in"):
-        find_items(tmp_path)
-
-
-@pytest.mark.parametrize(("text", "size"), [("1", 1), ("64MiB", 64 * 2**20), ("2G", 2**31), ("10kb", 10240)])
-def test_sizes_are_read_as_people_write_them(text: str, size: int) -> None:
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "MiB", "-1", "x", "0"])
-def test_other_sizes_are_refused(text: str) -> None:
-    with pytest.raises(CliError, match="write it like 64MiB"):
-        parse_size(text)
-
-
-def test_the_command_uploads_the_shards(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_becomes_shards_and_the_address_for_the_manifest_is_said(
+    folder: Path, tmp_path: Path
+) -> None:
     target = tmp_path / "out"
-    result = CliRunner().invoke(APP, ["data", "pack", str(folder), target.as_uri(), "--shard-size", "1"])
+    result = pack(folder, target.as_uri(), "--samples-per-shard", "2")
     assert result.exit_code == 0, result.output
-    assert len(list(target.glob("shard-*.tar"))) == 4
+    assert f"3 images in 2 shards: {target.as_uri()}/*.tar" in result.output
+    assert len(list(target.glob("*.tar"))) == 2
+
+
+def test_folders_are_classes_when_asked(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    assert pack(folder, target.as_uri(), "--labels").exit_code == 0
+    with tarfile.open(next(target.glob("*.tar"))) as tar:
+        classes = [tar.extractfile(name).read() for name in tar.getnames() if name.endswith(".cls")]  # type: ignore[union-attr]
+    assert classes == [b"0", b"0", b"1"]
+
+
+def test_an_image_outside_every_class_is_named(folder: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(folder / "loose.png")
+    result = pack(folder, (tmp_path / "out").as_uri(), "--labels")
+    assert isinstance(result.exception, CliError)
+    assert "loose.png: lies in no class folder: move it" in str(result.exception)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    result = pack(tmp_path / "nowhere", (tmp_path / "out").as_uri())
+    assert isinstance(result.exception, CliError)
+    assert "nowhere: no such folder" in str(result.exception)
 
 
 def test_an_address_that_is_none_is_refused(folder: Path) -> None:
-    result = CliRunner().invoke(APP, ["data", "pack", str(folder), "bucket/images"])
+    result = pack(folder, "bucket/images")
     assert isinstance(result.exception, CliError)
     assert "write s3://bucket/path or file:///path" in str(result.exception)
+
+
+def test_every_data_set_is_listed_with_its_package() -> None:
+    result = CliRunner().invoke(APP, ["data", "examples"])
+    assert all(name in result.output and item.source in result.output for name, item in DATASETS.items())
+
+
+def test_an_unknown_data_set_names_the_known_ones() -> None:
+    with pytest.raises(CliError, match="data set 'imagenet' is unknown: use one of fashion-mnist, easy-vqa"):
+        find("imagenet")
+
+
+def test_the_cache_follows_the_users_setting() -> None:
+    assert cache_folder({"XDG_CACHE_HOME": "/big"}) == Path("/big/webssl/packages")

