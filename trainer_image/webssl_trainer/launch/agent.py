@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -16,8 +15,8 @@ from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElas
 from torch.distributed.elastic.multiprocessing import LogsSpecs
 
 from webssl_trainer.launch.restarts import CrashCounter, Next
-from webssl_trainer.loop.environment import SEEN
-from webssl_trainer.loop.progress_file import read_progress
+from webssl_trainer.loop.environment import SEEN_NAME
+from webssl_trainer.loop.progress_file import read_progress, write_progress
 from webssl_trainer.rendezvous.handler import DocumentRendezvous
 from webssl_trainer.rendezvous.policy import Verdict
 from webssl_trainer.rendezvous.state import Progress
@@ -52,7 +51,7 @@ class ElasticAgent(LocalElasticAgent):
         grace: Grace,
         stop: threading.Event,
     ) -> None:
-        super().__init__(spec, logs, start_method="spawn", exit_barrier_timeout=0)
+        super().__init__(spec, logs, start_method="forkserver", exit_barrier_timeout=0)
         self._rendezvous_handler = rendezvous
         self._progress_file = progress_file
         self._grace = grace
@@ -117,4 +116,4 @@ class ElasticAgent(LocalElasticAgent):
         # After the meeting the document holds what the furthest of all agents saw.
         attempt, step = read_progress(self._progress_file)
         progress = max(self._rendezvous_handler.state.progress, Progress(attempt, step))
-        os.environ[SEEN] = f"{progress.attempt} {progress.step}"
+        write_progress(self._progress_file.with_name(SEEN_NAME), progress.attempt, progress.step)

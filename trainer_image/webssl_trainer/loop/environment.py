@@ -9,10 +9,11 @@ from pathlib import Path
 from webssl_api import env as names
 
 from webssl_trainer.checkpoint.resume import Seen
+from webssl_trainer.loop.progress_file import read_progress
 
-SEEN = "WEBSSL_SEEN"
-"""`<attempt> <step>`: the furthest step any agent saw completed."""
 WORKERS = "GROUP_WORLD_SIZE"
+SEEN_NAME = "seen"
+"""File in the scratch folder, in the form of `progress_file`: the furthest step any agent saw completed."""
 SCRATCH = "WEBSSL_SCRATCH"
 """Local folder of the agent and its processes."""
 
@@ -44,7 +45,6 @@ class Environment:
 
 def read_environment(env: Mapping[str, str]) -> Environment:
     """The environment of a process that the agent started. A plain start without an agent is rank 0 of 1."""
-    attempt, step = (env.get(SEEN) or "0 0").split()
     scratch = Path(env.get(SCRATCH) or "/tmp")
     return Environment(
         run_file=Path(env[names.RUN_FILE]),
@@ -54,6 +54,6 @@ def read_environment(env: Mapping[str, str]) -> Environment:
         world=int(env.get("WORLD_SIZE", "1")),
         local_rank=int(env.get("LOCAL_RANK", "0")),
         workers=int(env.get(WORKERS, "1")),
-        seen=Seen(int(attempt), int(step)),
+        seen=Seen(*read_progress(scratch / SEEN_NAME)),
         metrics_port=int(env.get(names.METRICS_PORT) or names.DEFAULT_METRICS_PORT),
     )

@@ -75,7 +75,7 @@ def test_the_worker_that_holds_rank_0_and_the_store_is_killed_and_comes_back(
 
 
 def test_two_workers_become_one_and_two_again(local_run: Runs, undisturbed: Any) -> None:
-    run = local_run(steps=STEPS * 2, workers=2)
+    run = local_run(steps=400, workers=2)
     run.start(0)
     run.start(1)
     run.wait_until(lambda: run.steps_logged() >= 3, "three steps")
