@@ -52,6 +52,24 @@ def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "webssl" / "packages"
 
 
+STAMP_SIDE = 128
+"""The stamps are made for printing; training crops are far smaller."""
+
+
+def _fetch_stamps(cache: Path) -> Path:
+    from webssl_cli.examples.packages import from_debian
+
+    return from_debian("tuxpaint-stamps-default", cache) / "usr" / "share" / "tuxpaint" / "stamps"
+
+
+def _build_stamps(data: Path, storage: Storage, target: str, progress: Progress) -> None:
+    from webssl_trainer.data.pack import folder_files, folder_items, pack
+
+    files = folder_files(data)
+    items = folder_items(data, max_side=STAMP_SIDE, files=files)
+    pack(items, storage, target, samples_per_shard=200, total=len(files), progress=progress)
+
+
 def _fetch_fashion(cache: Path) -> Path:
     from webssl_cli.examples import fashion_mnist
 
@@ -77,6 +95,13 @@ def _build_easy_vqa(data: Path, storage: Storage, target: str, progress: Progres
 
 
 DATASETS: dict[str, Dataset] = {
+    "tuxpaint": Dataset(
+        title="796 photographs and drawings of animals, plants, food, vehicles and more",
+        source="Debian package tuxpaint-stamps-default",
+        fetch=_fetch_stamps,
+        build=_build_stamps,
+        files=("*.tar",),
+    ),
     "fashion-mnist": Dataset(
         title="clothes in 10 classes, 1,000 labelled pictures to learn from and 500 to test on",
         source="Debian package dataset-fashion-mnist",

@@ -126,13 +126,22 @@ def demo(
 
 
 def _fill(place: Place) -> None:
-    from webssl_cli.demo import data, steps
-    from webssl_cli.views.bars import bar
+    from contextlib import ExitStack
 
-    files = data.files()
+    from webssl_cli.datasets import cache_folder
+    from webssl_cli.demo import data, steps
+    from webssl_cli.views.bars import Counted, counting_bar
+
     storage = steps.open_place_storage(place)
-    with bar("upload", len(files), err) as advance:
-        steps.upload(storage, files, advance)
+    with ExitStack() as bars:
+
+        def bar(name: str) -> Counted:
+            bars.close()
+            return bars.enter_context(counting_bar(name, err))
+
+        written = data.fill(storage, cache_folder(), bar)
+    if not written:
+        err.print("all data is there already", style="dim")
 
 
 def _run(place: Place, root: Path, tools: object, limit: float) -> Told:

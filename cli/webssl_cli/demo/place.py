@@ -21,6 +21,7 @@ class Place:
         s3_outside: the same as this machine reaches it.
         images: target -> full image name; a target that is missing takes the chart's default.
         prometheus: address of a Prometheus that scrapes annotated pods, if there is one.
+        keys: command that exports the keys to the S3 server.
         removal: command that removes what the demo has set up.
     """
 
@@ -33,6 +34,7 @@ class Place:
     region: str
     images: Mapping[str, str]
     prometheus: str | None
+    keys: str
     removal: str
 
     @property
@@ -87,6 +89,7 @@ def given_place(
         region=environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1",
         images=dict(images),
         prometheus=prometheus,
+        keys="export AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=...",
         removal=f"helm --kube-context {context} uninstall -n webssl-system webssl-operator"
         f" && kubectl --context {context} delete namespace webssl-demo webssl-system",
     )

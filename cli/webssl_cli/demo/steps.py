@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from webssl_cli.demo.manifest import BUCKET, ROOT, image_values, render, surroundings
+from webssl_cli.demo.manifest import BUCKET, image_values, render, surroundings
 from webssl_cli.demo.place import Place
 from webssl_cli.errors import CliError
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from webssl_localcluster.tools.install import Toolbox
     from webssl_trainer.storage import Storage
 
-    from webssl_cli.views.bars import Advance
 
 RELEASE = "webssl-operator"
 OPERATOR_NAMESPACE = "webssl-system"
@@ -39,6 +38,7 @@ def local_place(name: str, root: Path, reporter: Reporter, tools: Toolbox) -> Pl
         region=cluster.s3.region,
         images=images,
         prometheus=cluster.prometheus_url,
+        keys=f'eval "$(webssl cluster s3 env --name {name})"',
         removal=f"webssl cluster down --purge --name {name}",
     )
 
@@ -54,21 +54,6 @@ def open_place_storage(place: Place) -> Storage:
     # Storage takes keys from the environment only, so that they cannot end up anywhere else.
     os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"] = place.access_key, place.secret_key
     return open_storage(StorageOptions(endpoint=place.s3_outside, region=place.region))
-
-
-def upload(storage: Storage, files: list[tuple[Path, str]], advance: Advance) -> int:
-    """Bring files to their addresses; those that are there with the same size are left. How many bytes were sent."""
-    from webssl_trainer.storage import join
-
-    there = {info.url: info.size for info in storage.list_objects(ROOT)}
-    sent = 0
-    for file, path in files:
-        url, size = join(ROOT, path), file.stat().st_size
-        if there.get(url) != size:
-            storage.put(url, file.read_bytes())
-            sent += size
-        advance(1, path)
-    return sent
 
 
 def install_chart(place: Place, root: Path, reporter: Reporter, tools: Toolbox) -> None:

@@ -19,11 +19,7 @@ def whereabouts(place: Place, run: str, namespace: str, checkpoints: str) -> lis
     lines += [
         ("logs", f"webssl logs {run} --worker 0 -n {namespace} {place.flags}"),
         ("status", f"webssl status {run} -n {namespace} {place.flags}"),
-        (
-            "checkpoints",
-            f"webssl checkpoints {checkpoints} --endpoint {place.s3_outside}"
-            f"  (keys: kubectl -n {namespace} get secret s3-credentials)",
-        ),
+        ("checkpoints", f"{place.keys}; webssl checkpoints {checkpoints} --endpoint {place.s3_outside}"),
         ("remove all", place.removal),
     ]
     return lines

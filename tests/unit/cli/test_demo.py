@@ -30,6 +30,7 @@ PLACE = Place(
     region="us-east-1",
     images=IMAGES,
     prometheus="http://10.0.0.1:9090",
+    keys='eval "$(webssl cluster s3 env)"',
     removal="webssl cluster down --purge",
 )
 

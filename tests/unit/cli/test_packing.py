@@ -71,7 +71,9 @@ def test_every_data_set_is_listed_with_its_package() -> None:
 
 
 def test_an_unknown_data_set_names_the_known_ones() -> None:
-    with pytest.raises(CliError, match="data set 'imagenet' is unknown: use one of fashion-mnist, easy-vqa"):
+    with pytest.raises(
+        CliError, match="data set 'imagenet' is unknown: use one of tuxpaint, fashion-mnist, easy-vqa"
+    ):
         find("imagenet")
 
 
