@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 
@@ -13,7 +14,7 @@ from webssl_localcluster.state import Spec
 from webssl_localcluster.tools.install import Toolbox
 
 from tests.contract.chart import schemas
-from tests.contract.chart.programs import Helm, go_module
+from tests.contract.chart.programs import CHART, CRD, NAMESPACE, Helm, go_module
 from tests.contract.chart.server import Server, with_audit
 
 PROMETHEUS_OPERATOR = "github.com/prometheus-operator/prometheus-operator@v0.93.0"
@@ -33,7 +34,8 @@ def helm(tools: Toolbox) -> Helm:
 @pytest.fixture(scope="session")
 def server(tools: Toolbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("chart-server")
-    cluster = LocalCluster("chart-test", base=folder, reporter=Reporter(), tools=tools)
+    # In the folder of all clusters, so that it gets an address that no other one has.
+    cluster = LocalCluster(f"chart-{os.getpid()}", reporter=Reporter(), tools=tools)
     try:
         cluster.up(Spec(nodes=0, s3=False, prometheus=False))
         audit = with_audit(cluster, folder)
@@ -86,3 +88,13 @@ def monitoring_kinds(server: Server, tools: Toolbox, tmp_path_factory: pytest.Te
             "wait", "--for=condition=Established", f"crd/{kind}.monitoring.coreos.com", "--timeout=30s"
         )
     return server
+
+
+@pytest.fixture(scope="module")
+def release(installed_helm: Helm, server: Server) -> Iterator[str]:
+    """The chart as `make demo` installs it."""
+    installed_helm.must("install", "webssl", CHART, "--namespace", NAMESPACE, "--create-namespace")
+    server.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=30s")
+    yield "webssl"
+    installed_helm.must("uninstall", "webssl", "--namespace", NAMESPACE, "--ignore-not-found")
+    server.kubectl("delete", "crd", CRD, "--ignore-not-found")

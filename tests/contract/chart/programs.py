@@ -13,6 +13,8 @@ from webssl_localcluster.tools.install import Toolbox
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "helm" / "webssl-operator"
 NAMESPACE = "webssl-system"
+CRD = "websslruns.webssl.dev"
+SERVICE_ACCOUNT = f"system:serviceaccount:{NAMESPACE}:webssl-webssl-operator"
 
 
 class Helm:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import yaml
 from webssl_localcluster import control_plane
 from webssl_localcluster.cluster import LocalCluster
+from webssl_localcluster.errors import ClusterError
 from webssl_localcluster.kubectl import Kubectl
 
 AUDIT_POLICY = {
@@ -46,8 +48,32 @@ def with_audit(cluster: LocalCluster, folder: Path) -> Path:
     policy, log = folder / "audit-policy.yaml", folder / "audit.log"
     policy.write_text(yaml.safe_dump(AUDIT_POLICY))
     plain = control_plane.api_server(cluster.tools.path("kube-apiserver"), cluster.plan, cluster.authority)
-    flags = [f"--audit-policy-file={policy}", f"--audit-log-path={log}", "--audit-log-mode=blocking"]
-    cluster.processes.ensure(replace(plain, argv=[*plain.argv, *flags]))
+    flags = [
+        f"--audit-policy-file={policy}",
+        f"--audit-log-path={log}",
+        "--audit-log-mode=blocking",
+        # Off by default in Kubernetes, on in some distributions: only with it is `websslruns/finalizers` needed.
+        "--enable-admission-plugins=NodeRestriction,OwnerReferencesPermissionEnforcement",
+    ]
+    kept = [word for word in plain.argv if not str(word).startswith("--enable-admission-plugins")]
+    cluster.processes.ensure(replace(plain, argv=[*kept, *flags]))
     ready = control_plane.Probe(cluster.plan, cluster.authority)
     cluster.processes.wait("kube-apiserver", ready, 90, "look at its log")
     return log
+
+
+def may(
+    server: Server,
+    user: str,
+    verb: str,
+    resource: str,
+    namespace: str,
+    *groups: str,
+    flags: Sequence[str] = (),
+) -> bool:
+    """Whether the API server lets `user` do that."""
+    words = ["auth", "can-i", verb, resource, "--as", user, "--namespace", namespace, *flags]
+    try:
+        return server.kubectl(*words, *(f"--as-group={group}" for group in groups)).strip() == "yes"
+    except ClusterError:  # `can-i` exits with 1 for "no".
+        return False

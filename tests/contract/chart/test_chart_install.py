@@ -3,39 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 import yaml
-from webssl_localcluster.errors import ClusterError
 from webssl_localcluster.processes import wait_until
 
-from tests.contract.chart.programs import CHART, NAMESPACE, ROOT, Helm
-from tests.contract.chart.server import Server
+from tests.contract.chart.programs import CHART, CRD, NAMESPACE, ROOT, SERVICE_ACCOUNT, Helm
+from tests.contract.chart.server import Server, may
 from tests.manifests.valid import valid_run
-
-CRD = "websslruns.webssl.dev"
-SERVICE_ACCOUNT = f"system:serviceaccount:{NAMESPACE}:webssl-webssl-operator"
-
-
-@pytest.fixture(scope="module")
-def release(installed_helm: Helm, server: Server) -> Iterator[str]:
-    """The chart as `make demo` installs it."""
-    installed_helm.must("install", "webssl", CHART, "--namespace", NAMESPACE, "--create-namespace")
-    server.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=30s")
-    yield "webssl"
-    installed_helm.must("uninstall", "webssl", "--namespace", NAMESPACE, "--ignore-not-found")
-    server.kubectl("delete", "crd", CRD, "--ignore-not-found")
-
-
-def may(server: Server, user: str, verb: str, resource: str, namespace: str, *groups: str) -> bool:
-    """Whether the API server lets `user` do that."""
-    words = ["auth", "can-i", verb, resource, "--as", user, "--namespace", namespace]
-    try:
-        return server.kubectl(*words, *(f"--as-group={group}" for group in groups)).strip() == "yes"
-    except ClusterError:  # `can-i` exits with 1 for "no".
-        return False
 
 
 def test_the_stored_kind_is_the_generated_one(release: str, server: Server) -> None:

@@ -1,0 +1,192 @@
+"""The operator under the chart's roles: nothing is refused, and nothing is granted that it does not need."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from webssl_api import labels
+from webssl_localcluster import control_plane
+from webssl_localcluster.processes import wait_until
+from webssl_operator.metrics import table
+
+from tests.contract.chart import rights
+from tests.contract.chart.operator_process import OperatorProcess, operator
+from tests.contract.chart.programs import NAMESPACE, SERVICE_ACCOUNT
+from tests.contract.chart.rights import Right
+from tests.contract.chart.runs import found, pods_of, run_in, start, until
+from tests.contract.chart.server import Server, may
+
+ROLE = "webssl-webssl-operator"
+NODE = "unplugged"
+
+
+@pytest.fixture(scope="module")
+def running(
+    release: str, server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
+    """The operator with the chart's identity, and one leftover of a namesake that it has to clear away."""
+    with operator(server, tmp_path_factory.mktemp("operator")) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def lived(running: OperatorProcess, server: Server) -> OperatorProcess:
+    """After everything that makes the operator ask for something: a namesake's leftover, a lost node, a new template."""
+    _clear_a_leftover(running, server)
+    _lose_a_node(running, server)
+    patch = {"spec": {"workers": {"template": {"labels": {"team": "vision"}}}}}
+    before = found(server, "job", "small", "lived")
+    assert before is not None
+    server.kubectl(
+        "patch", "websslrun", "small", "--namespace=lived", "--type=merge", "-p", json.dumps(patch)
+    )
+
+    def replaced() -> bool:
+        job = found(server, "job", "small", "lived")
+        return (
+            job is None
+            or bool(job["metadata"].get("deletionTimestamp"))
+            or job["metadata"]["uid"] != before["metadata"]["uid"]
+        )
+
+    until(replaced, "the old Job deleted", running)
+    return running
+
+
+def _clear_a_leftover(running: OperatorProcess, server: Server) -> None:
+    # With the garbage collector at rest, what an earlier run of the same name left behind is still there.
+    cluster = server.cluster
+    cluster.processes.stop("kube-controller-manager")
+    server.kubectl.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "lived"}}])
+    owner = {"apiVersion": "webssl.dev/v1alpha1", "kind": "WebSSLRun", "name": "small", "controller": True}
+    leftover = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": labels.progress_name("small"),
+            "namespace": "lived",
+            "labels": {
+                labels.RUN: "small",
+                labels.ROLE: labels.ROLE_REPORT,
+                labels.MANAGED_BY: labels.MANAGER,
+            },
+            "ownerReferences": [owner | {"uid": "00000000-0000-0000-0000-000000000001"}],
+        },
+    }
+    server.kubectl("create", "-f", "-", stdin=json.dumps(leftover))
+    server.kubectl("create", "-f", "-", stdin=json.dumps(run_in("lived")))
+    until(lambda: found(server, "job", "small", "lived"), "a Job", running)
+    config = cluster.state.path("kubeconfigs", "controller-manager")
+    binary = cluster.tools.path("kube-controller-manager")
+    cluster.processes.ensure(control_plane.controller_manager(binary, cluster.plan, cluster.authority, config))
+
+
+def _lose_a_node(running: OperatorProcess, server: Server) -> None:
+    server.kubectl.apply([{"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}])
+    until(lambda: pods_of(server, "lived"), "worker pods", running)
+    name = pods_of(server, "lived")[0]["metadata"]["name"]
+    binding = {
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"name": name},
+        "target": {"apiVersion": "v1", "kind": "Node", "name": NODE},
+    }
+    path = f"/api/v1/namespaces/lived/pods/{name}/binding"
+    server.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(binding))
+    status = json.dumps({"status": {"phase": "Running"}})
+    server.kubectl(
+        "patch", "pod", name, "--namespace=lived", "--subresource=status", "--type=merge", "-p", status
+    )
+    server.kubectl("delete", "pod", name, "--namespace=lived", "--grace-period=1", "--wait=false")
+    until(lambda: found(server, "pod", name, "lived") is None, "the pod on the lost node buried", running, 90)
+
+
+def test_nothing_is_refused(lived: OperatorProcess, server: Server) -> None:
+    assert rights.refused(server.events(SERVICE_ACCOUNT)) == []
+
+
+def test_a_run_has_all_its_children(lived: OperatorProcess, server: Server) -> None:
+    start(server, "children")
+    until(lambda: found(server, "job", "small", "children"), "a Job", lived)
+    for kind, name in (
+        ("configmap", labels.run_config_name("small")),
+        ("configmap", labels.rendezvous_name("small")),
+        ("configmap", labels.progress_name("small")),
+        ("serviceaccount", labels.service_account_name("small")),
+        ("role", labels.service_account_name("small")),
+        ("rolebinding", labels.service_account_name("small")),
+        ("service", labels.job_name("small")),
+        ("poddisruptionbudget", labels.job_name("small")),
+    ):
+        assert found(server, kind, name, "children"), (kind, name)
+
+
+def test_the_pods_of_a_run_get_the_images_that_the_chart_names(
+    lived: OperatorProcess, server: Server
+) -> None:
+    (container,) = pods_of(server, "children")[0]["spec"]["containers"]
+    assert container["image"] == "localhost/webssl/trainer:0.1.0"
+
+
+def test_the_probes_answer_and_every_series_of_a_run_is_told(lived: OperatorProcess) -> None:
+    for path in ("/healthz", "/readyz"):
+        answer = lived.get(lived.health, path)
+        assert answer is not None
+        assert answer.status_code == 200, answer.text
+    answer = lived.get(lived.metrics, "/metrics")
+    assert answer is not None
+    told = {line.split()[2] for line in answer.text.splitlines() if line.startswith("# TYPE")}
+    assert {series.name.removesuffix("_total") for series in table.TABLE} <= {
+        name.removesuffix("_total") for name in told
+    }
+    assert 'webssl_run_workers_desired{namespace="lived",run="small"}' in answer.text
+
+
+def test_every_right_was_used_or_its_loss_is_noticed(lived: OperatorProcess, server: Server) -> None:
+    rules = server.kubectl.json("get", "clusterrole", ROLE)["rules"]
+    own = server.kubectl.json("get", "role", f"{ROLE}-leader", "--namespace", NAMESPACE)["rules"]
+    seen = rights.used(server.events(SERVICE_ACCOUNT))
+    assert rights.granted(own) - seen == set()
+    # What a request does not show (rights that pods' Roles hand on, owner references) is taken away, one at a time.
+    idle = [
+        right for right in sorted(rights.granted(rules) - seen) if not _missed(right, rules, lived, server)
+    ]
+    assert idle == [], (
+        "the chart grants what the operator never needs: take it out of webssl_operator/rbac.py"
+    )
+
+
+def _missed(right: Right, rules: list[dict[str, Any]], process: OperatorProcess, server: Server) -> bool:
+    """Whether a new run meets a refusal when the operator lacks `right`."""
+    namespace = f"less-{right.verb}-{right.resource}".replace("/", "-")
+    resource = f"{right.resource.partition('/')[0]}{'.' + right.group if right.group else ''}"
+    part = right.resource.partition("/")[2]
+    _set_rules(server, rights.without(rules, right))
+    try:
+        words = [f"--subresource={part}"] if part else []
+        wait_until(
+            lambda: not may(server, SERVICE_ACCOUNT, right.verb, resource, "default", flags=words),
+            "the role",
+            30,
+            "?",
+        )
+        before = len(rights.refused(server.events(SERVICE_ACCOUNT)))
+        start(server, namespace)
+
+        def decided() -> bool:
+            return len(rights.refused(server.events(SERVICE_ACCOUNT))) > before or bool(
+                found(server, "job", "small", namespace)
+            )
+
+        until(decided, f"a run without the right to {right.verb} {right.resource}", process)
+        return len(rights.refused(server.events(SERVICE_ACCOUNT))) > before
+    finally:
+        _set_rules(server, rules)
+        server.kubectl("delete", "websslruns", "--all", "--namespace", namespace, "--ignore-not-found")
+
+
+def _set_rules(server: Server, rules: list[dict[str, Any]]) -> None:
+    server.kubectl("patch", "clusterrole", ROLE, "--type=merge", "-p", json.dumps({"rules": rules}))
