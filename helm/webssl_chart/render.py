@@ -42,7 +42,9 @@ def to_json(board: Board) -> str:
             .keep_time(True)
             .as_dropdown(True)
         )
-        .with_variable(dashboard.DatasourceVariable(DATASOURCE).label("Data source").type("prometheus"))
+        .with_variable(
+            dashboard.DatasourceVariable(DATASOURCE).id(DATASOURCE).label("Data source").type("prometheus")
+        )
     )
     for variable in board.variables:
         builder = builder.with_variable(_variable(variable))
@@ -59,6 +61,7 @@ def to_json(board: Board) -> str:
 def _variable(variable: Variable) -> Any:
     built = (
         dashboard.QueryVariable(variable.name)
+        .id(variable.name)
         .label(variable.label)
         .query(variable.query)
         .datasource(_source())

@@ -81,7 +81,9 @@ def _clear_a_leftover(running: OperatorProcess, server: Server) -> None:
     until(lambda: found(server, "job", "small", "lived"), "a Job", running)
     config = cluster.state.path("kubeconfigs", "controller-manager")
     binary = cluster.tools.path("kube-controller-manager")
-    cluster.processes.ensure(control_plane.controller_manager(binary, cluster.plan, cluster.authority, config))
+    cluster.processes.ensure(
+        control_plane.controller_manager(binary, cluster.plan, cluster.authority, config)
+    )
 
 
 def _lose_a_node(running: OperatorProcess, server: Server) -> None:
