@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from webssl_cli.demo import steps
 from webssl_localcluster.cluster import LocalCluster
 from webssl_localcluster.progress import Reporter
 from webssl_localcluster.tools.install import Toolbox
+
+from tests.e2e.lab.lab import Lab
+from tests.e2e.lab.place import ROOT, foreign_context, foreign_place, open_lab, outages
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +36,20 @@ def cluster(tools: Toolbox) -> Iterator[LocalCluster]:
     finally:
         if not was_there:
             found.down(purge=True)
+
+
+@pytest.fixture(scope="session")
+def lab(request: pytest.FixtureRequest, tools: Toolbox) -> Lab:
+    """A cluster with the project's images, the chart, images to train on, and a namespace for runs."""
+    if context := foreign_context():
+        return open_lab(foreign_place(context), tools)
+    local: LocalCluster = request.getfixturevalue("cluster")
+    return open_lab(steps.local_place(local.name, ROOT, Reporter(), tools), tools)
+
+
+@pytest.fixture
+def s3_outage(request: pytest.FixtureRequest) -> Iterator[Callable[[float], None]]:
+    """Takes the S3 server away with SIGKILL for so many seconds."""
+    local: LocalCluster | None = None if foreign_context() else request.getfixturevalue("cluster")
+    with outages(local) as outage:
+        yield outage

@@ -12,7 +12,7 @@ from webssl_cli.demo.place import Place
 from webssl_trainer.checkpoint.discovery import effective_steps
 from webssl_trainer.storage import Storage
 
-from tests.e2e.lab.manifests import BUCKET
+from tests.e2e.lab.manifests import checkpoint_uri
 from tests.e2e.lab.witness import Witness
 
 T = TypeVar("T")
@@ -129,7 +129,7 @@ class Lab:
 
     def effective_steps(self, name: str) -> list[dict[str, Any]]:
         """Records of the steps that count, from the step logs in the bucket."""
-        return effective_steps(self.storage, f"s3://{BUCKET}/runs/{name}")
+        return effective_steps(self.storage, checkpoint_uri(name))
 
     def witness(self, name: str) -> Witness:
         """Follow the logs of the run's workers."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from webssl_cli.demo.manifest import ROOT
 from webssl_cli.demo.place import Place
 
-BUCKET = "webssl-e2e"
 BATCH = 16
 STEPS = 120
 INTERVAL = 15
+
+
+def checkpoint_uri(name: str) -> str:
+    """Where a run of this name keeps its checkpoints."""
+    return f"{ROOT}/e2e/{name}"
 
 
 def training_run(
@@ -39,7 +44,7 @@ def training_run(
             "objective": {
                 "dino": {"dinoHead": head, "ibotHead": head, "localCrops": 4, "koleo": {"groupSize": 8}}
             },
-            "data": {"source": f"s3://{BUCKET}/images/*.tar", "storage": storage, "loaderThreads": 1},
+            "data": {"source": f"{ROOT}/{{stamps,clothes}}/*.tar", "storage": storage, "loaderThreads": 1},
             "schedule": {
                 "stages": [{"resolution": 56, "samples": steps * BATCH}],
                 "globalBatchSize": BATCH,
@@ -52,7 +57,7 @@ def training_run(
                 "template": template,
             },
             "checkpoint": {
-                "uri": f"s3://{BUCKET}/runs/{name}",
+                "uri": checkpoint_uri(name),
                 "interval": {"samples": interval * BATCH},
                 "keep": 3,
             },
