@@ -101,6 +101,12 @@ def test_a_digest_wins_over_the_tag_and_an_empty_tag_is_the_charts_version(helm:
     assert env["WEBSSL_EVAL_IMAGE"] == "r.example/x/webssl/eval:0.1.0"
 
 
+def test_a_repository_may_name_its_registry_itself(helm: Helm) -> None:
+    flags = "--set=images.registry=,images.operator.repository=r.example:5000/webssl/operator,images.operator.tag=v1"
+    (container,) = one(helm.template(flags), "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "r.example:5000/webssl/operator:v1"
+
+
 def test_watched_namespaces_get_a_role_each_and_nothing_is_granted_elsewhere(helm: Helm) -> None:
     objects = helm.template("--set=watchNamespaces={vision,speech}", "--set=rbac.aggregateToUserRoles=false")
     assert named(objects, "ClusterRoleBinding") == []
