@@ -181,18 +181,10 @@ class LocalCluster:
             with self.reporter.step(f"cluster {self.name} down"):
                 for node in plan.all_nodes:
                     self._node(plan, node.name).stop()
-                order = (
-                    "kwok",
-                    "coredns",
-                    "pod-targets",
-                    "prometheus",
-                    "s3",
-                    "kube-scheduler",
-                    "kube-controller-manager",
-                )
-                for name in (*order, "kube-apiserver", "etcd"):
-                    self.processes.stop(name)
-                for name in self.processes.names():
+                self.processes.stop("s3", grace=3)
+                # The API server goes after its clients, etcd last.
+                last = ["kube-apiserver", "etcd"]
+                for name in [*(name for name in self.processes.names() if name not in last), *last]:
                     self.processes.stop(name)
                 for socket in s3.sockets(plan):
                     socket.unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from .commands import run
 from .errors import ClusterError
 from .pki import Authority
 from .plan import NodePlan, Plan
-from .processes import Processes, Program, wait_until
+from .processes import Processes, Program
 from .tools.apt import SYSTEM_PATH
 from .tools.install import Toolbox
 
@@ -134,7 +133,7 @@ class Node:
         ready.unlink(missing_ok=True)
         cgroups.create(self.plan.cgroup)
         unshare = [
-            _system("unshare"),
+            str(self._tools.path("unshare")),
             "--mount",
             "--pid",
             "--fork",
@@ -213,15 +212,3 @@ def _child_of(pid: int) -> int | None:
             if int(fields[1]) == pid:
                 return int(entry.name)
     return None
-
-
-def _system(program: str) -> str:
-    found = shutil.which(program, path=f"{SYSTEM_PATH}:/usr/local/bin")
-    if not found:
-        raise ClusterError(f"{program}: not found", "install util-linux")
-    return found
-
-
-def wait_gone(node: Node) -> None:
-    """Waits until nothing of the node runs any more."""
-    wait_until(lambda: not node.running, f"node {node.plan.name} switched off", 20, "ps -ef | grep webssl")

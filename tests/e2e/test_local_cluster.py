@@ -51,7 +51,7 @@ addresses = socket.gethostbyname_ex("every.default.svc.cluster.local")[2]
 print("pods", len(addresses), {get(f"http://{address}:8000/") for address in addresses})
 print("service", {get("http://web/") for _ in range(8)})
 try:
-    get("https://kubernetes.default/readyz")
+    get("https://kubernetes.default/api/v1/pods")
 except urllib.error.HTTPError as error:
     print("api", error.code)
 """

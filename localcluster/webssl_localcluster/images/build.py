@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +23,8 @@ BASE_IMAGE = f"localhost/webssl/base:{SUITE}-1"
 UV_IMAGE = "localhost/webssl/uv:1"
 REPOSITORY = "localhost/webssl"
 MOUNT = "/opt/build-settings"
+# Another cluster, or another checkout, may be about to use what it has just built.
+KEPT_BESIDES = 2
 MEND = "all output is in the log; `webssl cluster images --rebuild` starts from nothing"
 
 
@@ -98,12 +99,11 @@ class Builder:
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("w") as lock:
             flock(lock, LOCK_EX)
-            if _mounts_below(self.folder):
+            # Nothing is mounted now, whatever a build that was killed has written down.
+            shutil.rmtree(self.folder / "run", ignore_errors=True)
+            if store.unfinished(self.storage):
                 self._buildah("rm", "--all")
-            try:
-                yield
-            finally:
-                self._unmount()
+            yield
 
     def _pause(self) -> str:
         """The image of every pod's first process: a static process reaper and nothing else."""
@@ -211,32 +211,33 @@ class Builder:
         )
 
     def _prune(self, current: Mapping[str, str]) -> None:
-        """Forgets images of the same repositories that are out of date."""
-        kept = set(current.values())
-        repositories = {name.rpartition(":")[0] for name in kept}
-        for name in store.names(self.storage):
-            if name.rpartition(":")[0] in repositories and name not in kept:
-                self._buildah("rmi", "--force", name)
+        """Forgets images of the same repositories that are out of date, and build steps that none is made of."""
+        old = store.older(self.storage, set(current.values()), KEPT_BESIDES)
+        if old:
+            self._buildah("rmi", "--force", *old)
+            while steps := store.stale_steps(self.storage):
+                self._buildah("rmi", "--force", *steps)
 
     def remove(self) -> None:
         """Removes storage and logs."""
-        self._unmount()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _unmount(self) -> None:
-        """The storage library mounts its folder on itself and leaves it so; a build that failed leaves more."""
-        for _ in range(5):
-            places = _mounts_below(self.folder)
-            if not places:
-                return
-            for place in reversed(places):
-                subprocess.run(["umount", "--lazy", place], capture_output=True, check=False)
 
     def _buildah(self, *words: str | Path) -> str:
         return run([*self._command(words[0]), *words[1:]], env=self._environment(), mend=MEND)
 
     def _command(self, verb: str | Path) -> list[str | Path]:
-        return [self._tools.path("buildah"), "--root", self.storage, "--runroot", self.folder / "run", verb]
+        # The storage library mounts its folder on itself and leaves it so. In a mount namespace of its own that
+        # ends with the call; elsewhere it would stay, and keep nodes from making hard links meanwhile.
+        alone: list[str | Path] = [self._tools.path("unshare"), "--mount", "--propagation=private"]
+        return [
+            *alone,
+            self._tools.path("buildah"),
+            "--root",
+            self.storage,
+            "--runroot",
+            self.folder / "run",
+            verb,
+        ]
 
     def _environment(self) -> dict[str, str]:
         return {
@@ -250,10 +251,3 @@ class Builder:
         folder = self.folder / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
-
-
-def _mounts_below(folder: Path) -> list[str]:
-    """Mount points below ``folder``, in the order in which they were mounted."""
-    lines = Path("/proc/mounts").read_text().splitlines()
-    places = [line.split()[1].replace("\\040", " ") for line in lines]
-    return [place for place in places if Path(place).is_relative_to(folder)]

@@ -62,6 +62,36 @@ def names(storage: Path) -> list[str]:
     return sorted(name for image in _images(storage) for name in image.get("names", []))
 
 
+def older(storage: Path, current: set[str], keep: int) -> list[str]:
+    """Names from the same repositories as those in ``current``, but for the ``keep`` newest of each."""
+    by_age = sorted(_images(storage), key=lambda image: str(image.get("created", "")), reverse=True)
+    found: list[str] = []
+    for repository in {name.rpartition(":")[0] for name in current}:
+        others = [
+            name
+            for image in by_age
+            for name in image.get("names", [])
+            if name.rpartition(":")[0] == repository and name not in current
+        ]
+        found += others[keep:]
+    return found
+
+
+def unfinished(storage: Path) -> bool:
+    """Whether a build that was killed has left its working containers."""
+    return bool(_json_list(storage / "overlay-containers" / "containers.json"))
+
+
+def stale_steps(storage: Path) -> list[str]:
+    """Ids of images without a name (kept steps of earlier builds) whose files no named image has."""
+    images = _images(storage)
+    used: set[str] = set()
+    for image in images:
+        if image.get("names"):
+            used.update(entry["id"] for entry in _layer_chain(storage, image.get("layer")))
+    return [image["id"] for image in images if not image.get("names") and image.get("layer") not in used]
+
+
 def read(storage: Path, name: str) -> StoredImage:
     """The image called ``name``.
 

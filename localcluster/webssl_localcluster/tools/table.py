@@ -147,6 +147,7 @@ APT: tuple[Apt, ...] = (
     Apt("iptables", "iptables"),
     Apt("ip", "iproute2"),
     Apt("nsenter", "util-linux"),
+    Apt("unshare", "util-linux"),
     Apt("mount", "mount"),
     Apt("conntrack", "conntrack"),
     Apt("debootstrap", "debootstrap"),
