@@ -81,7 +81,7 @@ async def _watch(
         version = ""
 
 
-async def clear(api: HttpApiServer, session: aiohttp.ClientSession, host: str, arm: Arm, pods: str) -> None:
+async def clear(session: aiohttp.ClientSession, host: str, arm: Arm, pods: str) -> None:
     """Delete all objects of an arm and wait until they and their pods are gone."""
     body = json.dumps({"propagationPolicy": "Background"})
     headers = {"Content-Type": "application/json"}

@@ -32,7 +32,7 @@ from webssl_operator.cluster.api import ApiError, HttpApiServer
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.operator import manifests  # noqa: E402
+from benchmarks.operator import manifests, simulation  # noqa: E402
 from benchmarks.operator.arm import Arm, clear, measure  # noqa: E402
 from benchmarks.operator.memory import Sampler  # noqa: E402
 
@@ -64,8 +64,9 @@ def _cluster(given: argparse.Namespace) -> Iterator[Path]:
         yield given.kubeconfig
         return
     cluster = LocalCluster("bench-operator")
-    cluster.up(Spec(nodes=0, s3=False, prometheus=False, kwok_nodes=given.nodes))
+    cluster.up(Spec(nodes=0, s3=False, prometheus=False))
     try:
+        simulation.start(cluster, given.nodes)
         yield cluster.kubeconfig
     finally:
         if not given.keep:
@@ -95,14 +96,14 @@ async def _benchmark(kubeconfig: Path, count: int, parallel: int) -> dict[str, A
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=2**21) as session:
         await _prepare(session, host)
         before = await measure(plain, api, session, host, count, parallel)
-        await clear(api, session, host, plain, f"/api/v1/namespaces/{PLAIN}/pods")
+        await clear(session, host, plain, f"/api/v1/namespaces/{PLAIN}/pods")
         with _operator(kubeconfig) as process:
             sampler = Sampler(process.pid)
             await _until_leading(process)
             during = await measure(runs, api, session, host, count, parallel)
             await asyncio.sleep(5)
             memory = sampler.read()
-        await clear(api, session, host, runs, f"/api/v1/namespaces/{RUNS}/pods")
+        await clear(session, host, runs, f"/api/v1/namespaces/{RUNS}/pods")
         after = await measure(plain, api, session, host, count, parallel)
     await api.close()
     mean = (before + after) / 2
@@ -141,7 +142,7 @@ async def _prepare(session: aiohttp.ClientSession, host: str) -> None:
     name = run_crd()["metadata"]["name"]
     for _ in range(100):
         async with session.get(f"{crds}/{name}") as answer:
-            conditions = (await answer.json()).get("status", {}).get("conditions", ())
+            conditions = (await answer.json()).get("status", {}).get("conditions") or ()
         if any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
             return
         await asyncio.sleep(0.1)

@@ -44,7 +44,7 @@ class Operator:
         self._settings, self._api = settings, api
         self._caches = Caches()
         self._queue: KeyedQueue[RunKey] = KeyedQueue()
-        self._audit = Audit(api, self._caches, self._queue.add, settings.namespaces, time.monotonic)
+        self._audit = Audit(api, self._caches, self._queue.add_soon, settings.namespaces, time.monotonic)
         self._registry = CollectorRegistry()
         self._registry.register(RunCollector(self._caches.runs, utc_now))
         self._metrics = OwnMetrics(self._registry, self._queue.__len__, self._audit.stale)
@@ -92,7 +92,9 @@ class Operator:
         del election
         watching = asyncio.Event()
         tasks = [
-            asyncio.create_task(watch(self._caches, self._queue.add, self._settings.namespaces, watching)),
+            asyncio.create_task(
+                watch(self._caches, self._queue.add_soon, self._settings.namespaces, watching)
+            ),
             asyncio.create_task(self._work()),
             asyncio.create_task(self._audit_for_ever()),
             asyncio.create_task(self._publisher.run()),

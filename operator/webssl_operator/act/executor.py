@@ -79,7 +79,7 @@ class Executor:
             case "Job":
                 self._caches.put_job(JobView.of(answer))
                 return
-            case "ConfigMap" if action.name != labels.rendezvous_name(run.name):
+            case "ConfigMap" if answer["metadata"]["labels"][labels.ROLE] == labels.ROLE_REPORT:
                 self._caches.put_config_map(ConfigMapView.of(answer))
         self._caches.applied(key, (action.kind, action.name), action.mark)
 
@@ -145,19 +145,17 @@ class Executor:
             raise
 
     async def _write_status(self, run: RunView, status: RunStatus) -> None:
-        """The one status write. It carries the version that was planned on, so an operator that has lost its Lease cannot win."""
-        manifest = {
-            "apiVersion": API_VERSION,
-            "kind": KIND,
-            "metadata": {
-                "name": run.name,
-                "namespace": run.namespace,
-                "resourceVersion": str(run.sequence),
-            },
-            "status": status.to_dict(),
+        """The one status write. It carries the version that was planned on, so an operator that has lost its Lease cannot win.
+
+        A merge patch in which an absent value is null: the status is the operator's alone, and the API server does it at a third of
+        the cost of an apply.
+        """
+        patch = {
+            "metadata": {"resourceVersion": str(run.sequence)},
+            "status": status.model_dump(mode="json", by_alias=True),
         }
         try:
-            answer = await self._api.apply(manifest, labels.MANAGER, "status")
+            answer = await self._api.merge(API_VERSION, KIND, run.namespace, run.name, patch, "status")
         except ApiError as error:
             if error.status in (NOT_FOUND, CONFLICT):
                 raise OutdatedError(f"the run has changed meanwhile: {error}") from error

@@ -16,8 +16,8 @@ from webssl_operator.observe.pod import PodView
 from webssl_operator.observe.run import RunView
 
 CHILDREN = f"{labels.RUN},{labels.MANAGED_BY}={labels.MANAGER}"
-REPORTS = f"{CHILDREN},{labels.ROLE}!={labels.ROLE_RENDEZVOUS}"
-"""The rendezvous changes with every heartbeat of every worker, and nothing in it concerns the operator."""
+REPORTS = f"{CHILDREN},{labels.ROLE}={labels.ROLE_REPORT}"
+"""Only reports: the rendezvous changes with every heartbeat of every worker, and nothing in it concerns the operator."""
 
 
 @dataclass(frozen=True)

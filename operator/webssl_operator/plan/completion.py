@@ -39,6 +39,8 @@ def _phase(scene: Scene, draft: Draft) -> tuple[Phase, str]:
             Phase.SUSPENDED,
             f"{stopping} workers save and stop" if stopping else "suspended by spec.suspend",
         )
+    if running == 0 and any(pod.phase == "Succeeded" for pod in scene.snapshot.pods):
+        return Phase.RUNNING, "the last workers stop"
     if running == 0:
         return Phase.PENDING, draft.waits or "waiting for workers to start"
     ready = draft.status.workers.ready

@@ -11,17 +11,18 @@ K = TypeVar("K", bound=Hashable)
 
 
 class KeyedQueue(Generic[K]):
-    """first, longest: back-off in seconds after the first failure of a key, and at most.
+    """first, longest: back-off in seconds after the first failure of a key, and at most. gather: seconds that `add_soon` waits.
 
     A key that is added while a worker has it is handed out again when that worker is done: no wake-up is lost, none is doubled.
     """
 
-    def __init__(self, first: float = 0.5, longest: float = 60.0) -> None:
-        self._first, self._longest = first, longest
+    def __init__(self, first: float = 0.5, longest: float = 60.0, gather: float = 0.1) -> None:
+        self._first, self._longest, self._gather = first, longest, gather
         self._waiting: OrderedDict[K, None] = OrderedDict()
         self._working: set[K] = set()
         self._again: set[K] = set()
         self._timers: dict[K, asyncio.TimerHandle] = {}
+        self._soon: dict[K, asyncio.TimerHandle] = {}
         self._failures: dict[K, int] = {}
         self._ready = asyncio.Event()
 
@@ -35,6 +36,11 @@ class KeyedQueue(Generic[K]):
         else:
             self._waiting[key] = None
             self._ready.set()
+
+    def add_soon(self, key: K) -> None:
+        """Wake a key in a moment, so that events which come together make one pass."""
+        if key not in self._soon and key not in self._waiting:
+            self._soon[key] = asyncio.get_running_loop().call_later(self._gather, self._gathered, key)
 
     def add_at(self, key: K, delay: float) -> None:
         """Wake a key in `delay` seconds; the latest call for a key replaces the one before."""
@@ -81,9 +87,14 @@ class KeyedQueue(Generic[K]):
 
     def close(self) -> None:
         """Cancel all delayed wake-ups."""
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        for timers in (self._timers, self._soon):
+            for timer in timers.values():
+                timer.cancel()
+            timers.clear()
+
+    def _gathered(self, key: K) -> None:
+        self._soon.pop(key, None)
+        self.add(key)
 
     def _fire(self, key: K) -> None:
         self._timers.pop(key, None)
