@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from multiprocessing import forkserver
 
-_PRELOAD = ["webssl_trainer.loop.entry", "torch._dynamo", "torch.distributed.fsdp"]
+_PRELOAD = [
+    "webssl_trainer.launch.leash",
+    "webssl_trainer.loop.entry",
+    "torch._dynamo",
+    "torch.distributed.fsdp",
+]
 """torch._dynamo is what the first optimizer would import."""
 
 

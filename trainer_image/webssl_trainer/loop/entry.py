@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import sys
 import traceback
 
@@ -15,6 +13,7 @@ from webssl_api.reports import TrainingReport
 
 from webssl_trainer.checkpoint.resume import Seen
 from webssl_trainer.config import read_run, trainer_config
+from webssl_trainer.launch.leash import tie_to_parent
 from webssl_trainer.loop.environment import Environment, read_environment
 from webssl_trainer.loop.exits import CRASH, exit_code_of
 from webssl_trainer.loop.narrator import Narrator
@@ -29,7 +28,6 @@ from webssl_trainer.reporting.reporter import last_report
 from webssl_trainer.storage import open_storage
 
 log = structlog.get_logger("webssl.loop")
-_PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
@@ -39,7 +37,7 @@ def main() -> int:
     environment.error_file.unlink(missing_ok=True)
     stop = StopRequest()
     stop.install()
-    _die_with_agent()
+    tie_to_parent()
     try:
         return train(environment, stop)
     except Exception as error:
@@ -74,12 +72,6 @@ def _furthest(seen: Seen, report: TrainingReport | None) -> Seen:
     if report is None:
         return seen
     return max(seen, Seen(report.attempt, report.step), key=lambda item: (item.attempt, item.step))
-
-
-def _die_with_agent() -> None:
-    """Have the kernel end this process when the agent ends, so that no training goes on without supervision."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def run() -> int:

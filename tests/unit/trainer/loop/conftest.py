@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -69,6 +70,8 @@ class LocalRun:
         environment = {
             **os.environ,
             "OMP_NUM_THREADS": "1",
+            "PYTHONDONTWRITEBYTECODE": "",  # compiling torch anew in each process would take most of the time
+            "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / "webssl-test-pycache"),
             "WEBSSL_RUN_FILE": str(self.run_file),
             "WEBSSL_REPORT": (self.folder / "report.json").as_uri(),
             "WEBSSL_RENDEZVOUS": self.rendezvous.as_uri(),

@@ -70,7 +70,7 @@ def test_the_worker_that_holds_rank_0_and_the_store_is_killed_and_comes_back(
     assert [run.wait(0), run.wait(1)] == [0, 0], run.logs()[-8000:]
     assert_same_training(run, undisturbed)
     report = run.report()
-    assert report.attempt == 2
+    assert report.attempt >= 2
     assert report.lost_steps == executed_steps(run) - STEPS
 
 
