@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from webssl_api import labels
 from webssl_api.run import API_VERSION, KIND
@@ -152,7 +152,7 @@ class Executor:
         """
         patch = {
             "metadata": {"resourceVersion": str(run.sequence)},
-            "status": status.model_dump(mode="json", by_alias=True),
+            "status": merge_form(status.model_dump(mode="json", by_alias=True)),
         }
         try:
             answer = await self._api.merge(API_VERSION, KIND, run.namespace, run.name, patch, "status")
@@ -169,3 +169,14 @@ class Executor:
         except ApiError as error:
             if error.status not in (NOT_FOUND, CONFLICT):
                 raise
+
+
+def merge_form(value: Any, in_list: bool = False) -> Any:
+    """A dump in the form of a merge patch: null deletes a field of an object, but lists are replaced whole, so none stands in them."""
+    if isinstance(value, dict):
+        return {
+            key: merge_form(item, in_list) for key, item in value.items() if not (in_list and item is None)
+        }
+    if isinstance(value, list):
+        return [merge_form(item, True) for item in value]
+    return value

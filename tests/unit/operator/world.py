@@ -251,7 +251,8 @@ class World:
             case Apply():
                 self._apply(action)
             case Scale():
-                assert self.job is not None and self.job["metadata"]["uid"] == action.uid
+                assert self.job is not None
+                assert self.job["metadata"]["uid"] == action.uid
                 if action.workers is not None:
                     self.job["spec"] |= {"parallelism": action.workers, "completions": action.workers}
                 if action.suspend is not None:
