@@ -50,6 +50,19 @@ class Status:
         return alive and wanted <= self.ready_nodes
 
 
+def parts(spec: Spec) -> list[str]:
+    """The programs that a cluster as specified consists of, in the order of their start."""
+    node_parts = ("init", "containerd", "kubelet", "kube-proxy")
+    return [
+        *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
+        *(("s3",) if spec.s3 else ()),
+        *(("coredns",) if spec.nodes else ()),
+        *(("pod-targets", "prometheus") if spec.prometheus else ()),
+        *(f"n{number}-{part}" for number in range(spec.nodes) for part in node_parts),
+        *(("kwok",) if spec.kwok_nodes else ()),
+    ]
+
+
 class LocalCluster:
     """The cluster called ``name``.
 
@@ -129,7 +142,7 @@ class LocalCluster:
         return Status(
             name=self.name,
             spec=spec,
-            processes={name: self.processes.pid(name) for name in self.processes.names()},
+            processes={name: self.processes.pid(name) for name in parts(spec)},
             ready_nodes=frozenset(self.kubectl.ready_nodes() if alive else ()),
             kubeconfig=self.kubeconfig,
             api_url=plan.api_url,
