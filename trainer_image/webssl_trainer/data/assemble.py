@@ -16,9 +16,10 @@ from webssl_trainer.data.draws import Purpose, uniforms
 from webssl_trainer.data.fetch import fetch
 from webssl_trainer.data.index import DataIndex, SampleRef
 from webssl_trainer.data.order import Order
+from webssl_trainer.data.small_set import RangeReader
 from webssl_trainer.data.views import ViewPool
 from webssl_trainer.errors import UserError
-from webssl_trainer.storage import ByteRange, Storage
+from webssl_trainer.storage import ByteRange
 
 STAND_IN_TRIES = 16
 
@@ -61,7 +62,7 @@ class Assembler:
         stop: ends waiting for storage when the loader closes.
     """
 
-    storage: Storage
+    storage: RangeReader
     index: DataIndex
     order: Order
     spec: CropSpec

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from webssl_trainer.storage import ByteRange, Storage, StorageNotFoundError
+from webssl_trainer.data.small_set import RangeReader
+from webssl_trainer.storage import ByteRange, StorageNotFoundError
 
 MAX_GAP = 64 << 10
 MAX_REQUEST = 16 << 20
@@ -54,7 +55,7 @@ class Fetched:
     bytes_read: int
 
 
-def fetch(storage: Storage, wanted: Sequence[ByteRange], stop: threading.Event | None = None) -> Fetched:
+def fetch(storage: RangeReader, wanted: Sequence[ByteRange], stop: threading.Event | None = None) -> Fetched:
     """Reads all wanted pieces.
 
     Raises:
@@ -73,7 +74,7 @@ def fetch(storage: Storage, wanted: Sequence[ByteRange], stop: threading.Event |
     return Fetched(pieces, sum(len(answer) for answer in answers if answer is not None))
 
 
-def _one(storage: Storage, request: ByteRange, stop: threading.Event | None) -> bytes | None:
+def _one(storage: RangeReader, request: ByteRange, stop: threading.Event | None) -> bytes | None:
     try:
         return storage.cat_ranges([request], stop)[0]
     except StorageNotFoundError:

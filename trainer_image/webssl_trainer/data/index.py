@@ -94,6 +94,12 @@ class DataIndex:
         """Sum of the lengths of all images."""
         return int(self._length.sum(dtype=np.int64))
 
+    @property
+    def span_bytes(self) -> int:
+        """Bytes of all shards up to the end of their last image (what reading them whole would cost)."""
+        last = np.flatnonzero(np.diff(self._shard.astype(np.int64), append=-1))
+        return int((self._offset[last] + self._length[last]).sum(dtype=np.int64))
+
     def locate(self, index: int) -> SampleRef:
         """Where sample `index` (0-based) lies.
 

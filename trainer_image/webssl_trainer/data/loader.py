@@ -20,6 +20,7 @@ from webssl_trainer.data.decode import MAX_PIXELS
 from webssl_trainer.data.index import DataIndex
 from webssl_trainer.data.order import Order
 from webssl_trainer.data.plan import BatchPlan, micro_batch_size, micro_batches, rank_positions
+from webssl_trainer.data.small_set import KeptRanges
 from webssl_trainer.data.views import ViewMaker, ViewPool, WorkerKind
 from webssl_trainer.errors import UserError
 from webssl_trainer.storage import Storage
@@ -34,7 +35,7 @@ class LoaderCounters:
 
     Attributes:
         data_wait_seconds: time its caller waited for batches.
-        bytes_read: bytes that came from the storage.
+        bytes_read: bytes that came from the storage (a small data set that is kept comes once).
         bytes_used: bytes of those that were samples.
         samples: positions handed out.
         stand_ins: positions of those that a stand-in filled.
@@ -75,6 +76,7 @@ class Loader(Iterator[StepBatches]):
         prefetch: micro-batches in the making at once; bounds the memory.
         max_bad_fraction: the share of stand-ins above which the data is called broken.
         max_pixels: larger images are broken samples.
+        keep_bytes: a data set whose shards are no larger than this together is kept in memory once read.
         extras: other members to read with each image, by extension ("txt", "json").
         clock: seconds, for `data_wait_seconds`.
 
@@ -100,6 +102,7 @@ class Loader(Iterator[StepBatches]):
         prefetch: int = 4,
         max_bad_fraction: float = 0.05,
         max_pixels: int = MAX_PIXELS,
+        keep_bytes: int = 128 << 20,
         extras: tuple[str, ...] = (),
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -117,7 +120,9 @@ class Loader(Iterator[StepBatches]):
         self._stop = threading.Event()
         self._clock = clock
         self._pool = ViewPool(ViewMaker(crops, seed, max_pixels), workers, worker_kind)
-        self._assembler = Assembler(storage, index, order, crops, self._pool, seed, extras, self._stop)
+        self._kept = KeptRanges(storage) if index.span_bytes <= keep_bytes else None
+        reader = storage if self._kept is None else self._kept
+        self._assembler = Assembler(reader, index, order, crops, self._pool, seed, extras, self._stop)
 
     def _all_units(self, first: int, steps: int | None) -> Iterator[range]:
         done = 0
@@ -188,7 +193,10 @@ class Loader(Iterator[StepBatches]):
 
     def _count(self, built: Built) -> None:
         counters, batch = self.counters, built.batch
-        counters.bytes_read += built.bytes_read
+        if self._kept is None:
+            counters.bytes_read += built.bytes_read
+        else:
+            counters.bytes_read = self._kept.bytes_read
         counters.bytes_used += built.bytes_used
         counters.samples += len(batch)
         counters.stand_ins += len(batch.stand_ins)

@@ -31,7 +31,7 @@ class RetryPolicy:
 
     total_seconds: float = 600.0
     first_delay: float = 0.2
-    longest_delay: float = 10.0
+    longest_delay: float = 5.0
 
 
 def pause_before(attempt: int, policy: RetryPolicy, fraction: float) -> float:
