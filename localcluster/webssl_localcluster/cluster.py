@@ -373,9 +373,11 @@ class LocalCluster:
                     load.forget_others(node, set(names))
 
     def _start_kwok(self, plan: Plan, count: int) -> None:
-        self.processes.ensure(kwok.program(self.tools.path("kwok"), plan, self.kubeconfig))
+        config = self._write("kwok.yaml", kwok.stages())
+        self.processes.ensure(kwok.program(self.tools.path("kwok"), plan, config, self.kubeconfig))
         self.kubectl.apply(kwok.nodes(count))
-        self._wait_ready([kwok.node_name(number) for number in range(count)])
+        names = {kwok.node_name(number) for number in range(count)}
+        self.processes.wait("kwok", lambda: names <= self.kubectl.ready_nodes(), 120, "webssl cluster status")
 
     def _wait_ready(self, names: Sequence[str]) -> None:
         wait_until(
