@@ -4,8 +4,8 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 RUN := .venv/bin
 STAMP := .venv/.installed
-MEMBERS := crds operator trainer_image eval cli localcluster
-PACKAGES := webssl_api webssl_operator webssl_trainer webssl_eval webssl_cli webssl_localcluster
+MEMBERS := crds operator trainer_image eval cli localcluster helm
+PACKAGES := webssl_api webssl_operator webssl_trainer webssl_eval webssl_cli webssl_localcluster webssl_chart
 export OMP_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE := 1
 
@@ -55,6 +55,8 @@ e2e: setup ## Tests on a real cluster with a real S3 server (WEBSSL_TEST_CONTEXT
 .PHONY: generate
 generate: setup ## Write every generated file: CRD, dashboards, docs tables
 	$(PY) -m webssl_api.generate .
+	$(PY) -m webssl_chart.generate .
+	$(PY) -m webssl_cli.docs .
 
 .PHONY: lock
 lock: ## Resolve again and write locks/ (hashes, no download addresses)

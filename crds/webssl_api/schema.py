@@ -97,7 +97,9 @@ def _complete(schema: dict[str, Any], model: type[BaseModel]) -> None:
 
 def _check_default(model: type[BaseModel], default: Any, where: str) -> None:
     if default != model():
-        raise TypeError(f"{where}: a default that differs from its type's own defaults is lost in the CRD; make it a type")
+        raise TypeError(
+            f"{where}: a default that differs from its type's own defaults is lost in the CRD; make it a type"
+        )
 
 
 def _nested_model(annotation: Any) -> type[BaseModel] | None:

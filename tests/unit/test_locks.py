@@ -16,7 +16,7 @@ IMAGES = {
     "trainer": ["crds", "trainer_image"],
     "eval": ["crds", "trainer_image", "eval"],
 }
-MEMBERS = ["crds", "operator", "trainer_image", "eval", "cli", "localcluster"]
+MEMBERS = ["crds", "operator", "trainer_image", "eval", "cli", "localcluster", "helm"]
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^ ;\\]+)", re.MULTILINE)
 
 
