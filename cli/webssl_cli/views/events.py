@@ -77,7 +77,11 @@ def _suites(old: RunStatus, now: RunStatus) -> list[str]:
         earlier = before.get(name)
         if earlier is not None and (earlier.phase, earlier.retries) == (suite.phase, suite.retries):
             continue
+        if suite.phase == "Pending":
+            continue
         note = f" (retry {suite.retries})" if suite.retries else ""
+        if suite.scores:
+            note += ": " + ", ".join(f"{metric} {value:.1f} %" for metric, value in suite.scores.items())
         why = f": {suite.message}" if suite.message else ""
         lines.append(f"evaluation {name}: {suite.phase}{note}{why}")
     return lines

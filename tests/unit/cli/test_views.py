@@ -109,7 +109,7 @@ def test_suites_are_told_as_they_change() -> None:
     running = KNN.model_copy(update={"phase": "Running", "scores": {}})
     before = TRAINING.model_copy(update={"evaluation": EvaluationStatus(suites=[running])})
     after = TRAINING.model_copy(update={"evaluation": EvaluationStatus(suites=[KNN])})
-    assert events_between(before, after, 320) == ["evaluation knn: Succeeded"]
+    assert events_between(before, after, 320) == ["evaluation knn: Succeeded: accuracy 61.5 %, prior 10.0 %"]
 
 
 def test_without_a_terminal_the_live_view_is_plain_lines() -> None:
