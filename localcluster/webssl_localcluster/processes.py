@@ -40,11 +40,16 @@ class Program:
 
 def start_time(pid: int) -> str | None:
     """The kernel's start time of a live process, or None; with the pid it names a process for good."""
+    fields = _stat(pid)
+    return None if not fields or fields[0] in "ZX" else fields[19]
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the state on; empty when there is no such process."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return None
-    return None if fields[0] in "ZX" else fields[19]
+        return []
 
 
 class Processes:
@@ -61,7 +66,7 @@ class Processes:
         pid = int(record["pid"])
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
-        return pid if start_time(pid) == record["started"] else None
+        return pid if record["started"] and start_time(pid) == record["started"] else None
 
     def names(self) -> list[str]:
         return sorted(file.stem for file in self.folder.glob("*.json"))
@@ -88,7 +93,9 @@ class Processes:
                 start_new_session=True,
             )
         process.returncode = 0  # Not ours to wait for: it outlives this process.
-        content = {"pid": process.pid, "started": start_time(process.pid), "fingerprint": program.fingerprint}
+        # Not start_time(): one that has ended by now is not reaped yet, and its start must be known all the same.
+        started = _stat(process.pid)[19]
+        content = {"pid": process.pid, "started": started, "fingerprint": program.fingerprint}
         self._file(program.name).write_text(json.dumps(content))
         return True
 

@@ -40,9 +40,11 @@ class Toolbox:
 
     Args:
         cache: where built and unpacked programs are kept, in one folder for each name and version.
+        path: folders to look in first, as in PATH; None: PATH.
     """
 
-    def __init__(self, reporter: Reporter, cache: Path | None = None) -> None:
+    def __init__(self, reporter: Reporter, cache: Path | None = None, path: str | None = None) -> None:
+        self._path = path
         self._reporter = reporter
         self._cache = cache or cache_folder()
         self._found: dict[str, Path] = {}
@@ -131,7 +133,7 @@ class Toolbox:
         return found
 
     def _on_path(self, tool: Tool) -> Path | None:
-        on_path = shutil.which(tool.name) if tool.fits else None
+        on_path = shutil.which(tool.name, path=self._path) if tool.fits else None
         # An entry point of this Python environment may carry the same name; it is no native program.
         if on_path is None or Path(on_path).is_relative_to(sys.prefix):
             return None
