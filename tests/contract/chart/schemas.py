@@ -11,6 +11,14 @@ LOCATION = "{{.ResourceKind}}-{{.Group}}-{{.ResourceAPIVersion}}.json"
 """Template for kubeconform's -schema-location, below a folder that `write` filled."""
 
 
+def is_builtin(path: str) -> bool:
+    """Whether a path of the OpenAPI index (`api/v1`, `apis/GROUP/VERSION`) is of Kubernetes itself."""
+    parts = path.split("/")
+    if parts[0] == "api":
+        return len(parts) == 2
+    return len(parts) == 3 and ("." not in parts[1] or parts[1].endswith(".k8s.io"))
+
+
 def write(documents: Iterable[Mapping[str, Any]], folder: Path) -> int:
     """Write one schema for each kind of the OpenAPI v3 documents; returns how many."""
     count = 0

@@ -37,10 +37,14 @@ class Server:
     def kubectl(self) -> Kubectl:
         return self.cluster.kubectl
 
-    def events(self, user: str) -> list[dict[str, Any]]:
-        """What `user` asked so far, complete lines only."""
-        lines = self.audit.read_text().split("\n")[:-1]
-        return [event for line in lines if (event := json.loads(line))["user"]["username"] == user]
+    def events(self, user: str, since: int = 0) -> list[dict[str, Any]]:
+        """What `user` asked after the first `since` lines of the audit log; complete lines only."""
+        events = [json.loads(line) for line in self.audit.read_text().split("\n")[since:-1]]
+        return [event for event in events if event["user"]["username"] == user]
+
+    def mark(self) -> int:
+        """Lines of the audit log so far."""
+        return self.audit.read_text().count("\n")
 
 
 def with_audit(cluster: LocalCluster, folder: Path) -> Path:

@@ -18,14 +18,14 @@ def test_with_watched_namespaces_the_operator_asks_for_nothing_outside_them(
         start(server, name)
     flags = ("--namespace", NAMESPACE, "--set=watchNamespaces={inside}")
     installed_helm.must("upgrade", release, CHART, *flags)
-    before = len(server.events(SERVICE_ACCOUNT))
+    before = server.mark()
     with operator(server, tmp_path) as process:
         until(lambda: found(server, "job", "small", "inside"), "a Job", process)
-        assert rights.refused(server.events(SERVICE_ACCOUNT)[before:]) == []
+        assert rights.refused(server.events(SERVICE_ACCOUNT, before)) == []
         assert found(server, "job", "small", "outside") is None
     asked = {
         event["objectRef"].get("namespace")
-        for event in server.events(SERVICE_ACCOUNT)[before:]
+        for event in server.events(SERVICE_ACCOUNT, before)
         if "objectRef" in event
     }
     assert asked <= {"inside", NAMESPACE}

@@ -25,11 +25,17 @@ NODE = "unplugged"
 
 @pytest.fixture(scope="module")
 def running(
-    release: str, server: Server, tmp_path_factory: pytest.TempPathFactory
+    beginning: int, server: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[OperatorProcess]:
     """The operator with the chart's identity, and one leftover of a namesake that it has to clear away."""
     with operator(server, tmp_path_factory.mktemp("operator")) as process:
         yield process
+
+
+@pytest.fixture(scope="module")
+def beginning(release: str, server: Server) -> int:
+    """Place in the audit log at which this module's operator begins."""
+    return server.mark()
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +112,8 @@ def _lose_a_node(running: OperatorProcess, server: Server) -> None:
     until(lambda: found(server, "pod", name, "lived") is None, "the pod on the lost node buried", running, 90)
 
 
-def test_nothing_is_refused(lived: OperatorProcess, server: Server) -> None:
-    assert rights.refused(server.events(SERVICE_ACCOUNT)) == []
+def test_nothing_is_refused(lived: OperatorProcess, server: Server, beginning: int) -> None:
+    assert rights.refused(server.events(SERVICE_ACCOUNT, beginning)) == []
 
 
 def test_a_run_has_all_its_children(lived: OperatorProcess, server: Server) -> None:
@@ -147,10 +153,12 @@ def test_the_probes_answer_and_every_series_of_a_run_is_told(lived: OperatorProc
     assert 'webssl_run_workers_desired{namespace="lived",run="small"}' in answer.text
 
 
-def test_every_right_was_used_or_its_loss_is_noticed(lived: OperatorProcess, server: Server) -> None:
+def test_every_right_was_used_or_its_loss_is_noticed(
+    lived: OperatorProcess, server: Server, beginning: int
+) -> None:
     rules = server.kubectl.json("get", "clusterrole", ROLE)["rules"]
     own = server.kubectl.json("get", "role", f"{ROLE}-leader", "--namespace", NAMESPACE)["rules"]
-    seen = rights.used(server.events(SERVICE_ACCOUNT))
+    seen = rights.used(server.events(SERVICE_ACCOUNT, beginning))
     assert rights.granted(own) - seen == set()
     # What a request does not show (rights that pods' Roles hand on, owner references) is taken away, one at a time.
     idle = [
@@ -175,16 +183,18 @@ def _missed(right: Right, rules: list[dict[str, Any]], process: OperatorProcess,
             30,
             "?",
         )
-        before = len(rights.refused(server.events(SERVICE_ACCOUNT)))
+        before = server.mark()
         start(server, namespace)
 
-        def decided() -> bool:
-            return len(rights.refused(server.events(SERVICE_ACCOUNT))) > before or bool(
-                found(server, "job", "small", namespace)
-            )
+        def refused() -> list[str]:
+            return rights.refused(server.events(SERVICE_ACCOUNT, before))
 
-        until(decided, f"a run without the right to {right.verb} {right.resource}", process)
-        return len(rights.refused(server.events(SERVICE_ACCOUNT))) > before
+        until(
+            lambda: refused() or found(server, "job", "small", namespace),
+            f"a run without the right to {right.verb} {right.resource}",
+            process,
+        )
+        return bool(refused())
     finally:
         _set_rules(server, rules)
         server.kubectl("delete", "websslruns", "--all", "--namespace", namespace, "--ignore-not-found")
