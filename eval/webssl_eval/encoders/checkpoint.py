@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 
 import torch
@@ -94,7 +95,10 @@ def load_module(module: torch.nn.Module, name: str, reader: ObjectReader, folder
     keys = {leaf: key for key in metadata.state_dict_metadata if (leaf := _leaf(key, name)) is not None}
     for leaf, tensor in target.items():
         _check(leaf, tuple(tensor.shape), keys, metadata, f"checkpoint {folder}, module {name}")
-    dcp_load({keys[leaf]: tensor for leaf, tensor in target.items()}, storage_reader=reader, no_dist=True)
+    wanted = {keys[leaf]: tensor for leaf, tensor in target.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns of loading without a process group
+        dcp_load(wanted, storage_reader=reader, no_dist=True)
 
 
 def _leaf(key: str, name: str) -> str | None:

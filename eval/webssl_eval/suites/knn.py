@@ -45,7 +45,7 @@ class KnnClassification:
         return self._spec.resolution
 
     def data_digest(self, place: Workplace) -> str:
-        """Over the URLs and sizes of the data (contents behind unchanged URLs and sizes are not read)."""
+        """Over the URLs and sizes of the files, and every image's id and class; the pixels are not read."""
         parts = [_source_digest(place, source) for source in (self._spec.train, self._spec.test)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -174,6 +174,13 @@ def _class_order(name: str) -> tuple[int, int | str]:
 
 
 def _source_digest(place: Workplace, source: str) -> str:
+    images = open_labelled(place.storage, source)
+    names = images.class_names
+    lines = [f"{key} {names[label]}" for key, label in zip(images.sample_ids, images.labels, strict=True)]
+    return hashlib.sha256("\n".join([_files_digest(place, source), *lines]).encode()).hexdigest()
+
+
+def _files_digest(place: Workplace, source: str) -> str:
     if source.endswith((".tar", ".txt")):
         return shards_digest(expand_source(place.storage, source))
     if source.endswith(".npz"):

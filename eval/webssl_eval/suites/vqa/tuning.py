@@ -77,7 +77,7 @@ def tune(
             [answer_tokens(model, question.answer) for question in chosen],
         )
         loss = F.cross_entropy(model.logits(batch.inputs, batch.mask, batch.wanted), batch.targets)
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
         if not math.isfinite(losses[-1]):
             raise UserError(
                 f"the vqa suite's projector diverged at step {step} (learningRate {recipe.learning_rate}); lower it"

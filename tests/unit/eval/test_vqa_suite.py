@@ -1,0 +1,148 @@
+"""From questions to scores: sequences, tuning, answers, and the whole suite on a small real language model."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from webssl_api.evaluation import VqaSuite
+from webssl_eval.language_models import load_language_model
+from webssl_eval.suites.vqa.projector import Projector
+from webssl_eval.suites.vqa.prompt import answer_tokens, prompt_tokens
+from webssl_eval.suites.vqa.sequences import asking_batch, tuning_batch
+from webssl_eval.suites.vqa.suite import VisualQuestions
+from webssl_eval.suites.vqa.tuning import Recipe, order_of, rate_at
+from webssl_trainer.errors import UserError
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def model(language_model):
+    return load_language_model(language_model, CPU)
+
+
+def test_the_projector_maps_tokens_to_the_models_width_at_its_scale():
+    generator = torch.Generator().manual_seed(0)
+    mean, spread = torch.full((6,), 3.0), torch.full((6,), 0.1)
+    projector = Projector(mean, spread, 64, 0.05, seed=1)
+    out = projector(mean + spread * torch.randn(40, 9, 6, generator=generator))
+    assert out.shape == (40, 9, 64)
+    assert 0.03 < out.square().mean().sqrt() < 0.08
+
+
+def test_equal_seeds_give_equal_projectors():
+    make = lambda seed: Projector(torch.zeros(3), torch.ones(3), 8, 1.0, seed)(torch.ones(1, 2, 3))  # noqa: E731
+    assert torch.equal(make(4), make(4))
+    assert not torch.equal(make(4), make(5))
+
+
+def test_only_answer_tokens_are_predicted(model):
+    prompts = [[2, 3], [2, 3, 4, 5]]
+    answers = [[10, 1], [11, 12, 1]]
+    batch = tuning_batch(model, torch.zeros(2, 3, model.width), prompts, answers)
+    assert batch.inputs.shape == (2, 3 + 6, model.width)
+    assert batch.mask.sum(1).tolist() == [3 + 3, 3 + 6]
+    # Behind the last prompt token stands the first answer token; the end is predicted, never fed in.
+    assert batch.wanted.nonzero().tolist() == [[0, 4], [0, 5], [1, 6], [1, 7], [1, 8]]
+    assert batch.targets.tolist() == [10, 1, 11, 12, 1]
+
+
+def test_asking_pads_on_the_left_and_padding_changes_no_answer(model):
+    visual = torch.randn(2, 3, model.width, generator=torch.Generator().manual_seed(0))
+    prompts = [[2, 3], [2, 3, 4, 5, 6]]
+    inputs, mask = asking_batch(model, visual, prompts)
+    assert mask.tolist()[0] == [0, 0, 0, 1, 1, 1, 1, 1]
+    together = model.greedy(inputs, mask, 4)
+    alone = [
+        model.greedy(*asking_batch(model, visual[row : row + 1], [prompts[row]]), 4)[0] for row in (0, 1)
+    ]
+    assert together == alone
+
+
+def test_the_loss_sees_what_greedy_answers_see(model):
+    """The likeliest token by the tuning path is the first token of the greedy answer."""
+    visual = torch.randn(1, 3, model.width, generator=torch.Generator().manual_seed(3))
+    prompt = prompt_tokens(model, "what colour is it ?")
+    batch = tuning_batch(model, visual, [prompt], [[10, 1]])
+    first = int(model.logits(batch.inputs, batch.mask, batch.wanted)[0].argmax())
+    (text,) = model.greedy(*asking_batch(model, visual, [prompt]), 1)
+    assert text == model.tokenizer.decode([first], skip_special_tokens=True)
+
+
+def test_answers_end_with_the_end_token(model):
+    assert answer_tokens(model, "red")[-1] == model.end
+
+
+def test_the_rate_warms_up_over_six_per_cent_and_falls_to_nearly_nothing():
+    recipe = Recipe(steps=100, batch=1, learning_rate=1.0, seed=0)
+    rates = [rate_at(step, recipe) for step in range(100)]
+    assert rates[:6] == pytest.approx([(n + 1) / 6 for n in range(6)])
+    assert rates[6] == 1.0
+    assert rates == sorted(rates[:6]) + sorted(rates[6:], reverse=True)
+    assert rates[-1] < 0.001
+
+
+def test_every_pass_over_the_questions_is_a_permutation():
+    steps = order_of(5, Recipe(steps=5, batch=2, learning_rate=1.0, seed=3))
+    flat = [number for step in steps for number in step]
+    assert sorted(flat[:5]) == sorted(flat[5:]) == list(range(5))
+    assert steps == order_of(5, Recipe(steps=5, batch=2, learning_rate=1.0, seed=3))
+
+
+def spec(questions, language_model, **changes) -> VqaSuite:
+    return VqaSuite(
+        train=questions("train", 40),
+        test=questions("test", 8),
+        language_model=str(language_model),
+        **{"visual_tokens": 4, "steps": 120, "batch_size": 8, "learning_rate": 0.01, **changes},
+    )
+
+
+def test_the_suite_learns_colours_through_a_frozen_model_and_is_blind_without_the_image(
+    place, encoder, questions, language_model
+):
+    before = load_language_model(language_model, CPU).embedding.weight.clone()
+    outcome = VisualQuestions(spec(questions, language_model)).run(encoder, place)
+    assert outcome.scores["accuracy"] == 100.0
+    assert outcome.scores["prior"] == 25.0
+    assert outcome.scores["blind"] <= 25.0
+    assert outcome.scores["accuracy_colour"] == 100.0
+    assert outcome.questions == len(outcome.predictions) == 8
+    assert [line["id"] for line in outcome.predictions] == [f"test-{number}" for number in range(8)]
+    assert outcome.details["lastLoss"] < outcome.details["firstLoss"]
+    assert torch.equal(before, load_language_model(language_model, CPU).embedding.weight)
+
+
+def test_equal_runs_give_equal_predictions(place, encoder, questions, language_model):
+    suite = VisualQuestions(spec(questions, language_model, steps=3))
+    assert suite.run(encoder, place).predictions == suite.run(encoder, place).predictions
+
+
+def test_only_the_front_of_the_test_file_is_asked_when_told(place, encoder, questions, language_model):
+    suite = VisualQuestions(spec(questions, language_model, steps=2, max_questions=3))
+    assert suite.run(encoder, place).questions == 3
+
+
+def test_the_scratch_folder_is_left_as_it_was_found(place, encoder, questions, language_model):
+    VisualQuestions(spec(questions, language_model, steps=2)).run(encoder, place)
+    assert list(place.scratch.iterdir()) == []
+
+
+def test_the_data_digest_covers_questions_images_and_the_model(place, questions, language_model, tmp_path):
+    suite = VisualQuestions(spec(questions, language_model))
+    before = suite.data_digest(place)
+    assert suite.data_digest(place) == before
+    image = tmp_path / "vqa" / "images" / "red.png"
+    image.write_bytes(image.read_bytes() + b"\0")
+    changed = suite.data_digest(place)
+    assert changed != before
+    (tmp_path / "other").mkdir()
+    assert VisualQuestions(spec(questions, tmp_path / "other")).data_digest(place) != changed
+
+
+def test_a_rate_that_makes_the_loss_infinite_is_named(place, encoder, questions, language_model, monkeypatch):
+    from webssl_eval.suites.vqa import tuning
+
+    monkeypatch.setattr(tuning.F, "cross_entropy", lambda *_: torch.tensor(float("nan"), requires_grad=True))
+    with pytest.raises(UserError, match=r"diverged at step 0 \(learningRate 0.01\); lower it"):
+        VisualQuestions(spec(questions, language_model)).run(encoder, place)
