@@ -83,7 +83,7 @@ def training_line(status: RunStatus) -> str:
         f"step {count(progress.step)}",
         f"loss {decimal(progress.loss, 3)}",
         f"{decimal(progress.images_per_second)} img/s",
-        f"{status.workers.ready}/{status.workers.desired} workers",
+        *([f"{status.workers.ready}/{status.workers.desired} workers"] if status.workers.desired else []),
     ]
     if last is not None:
         parts.append(f"checkpoint {last.step}")

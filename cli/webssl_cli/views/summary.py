@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from webssl_api.status import EvaluationStatus, SuiteStatus
 
 Phases = Sequence[tuple[str, float]]
-PRIOR = "prior"
+PRIOR, BLIND = "prior", "blind"
+"""Scores to compare with: always the most frequent answer; the language model without the image."""
+COMPARED = frozenset({"accuracy", "top1"})
 
 
 def summary(name: str, spec: WebSSLRunSpec, status: RunStatus, phases: Phases = ()) -> RenderableType:
@@ -73,50 +75,47 @@ def training_rows(spec: WebSSLRunSpec, status: RunStatus) -> list[tuple[str, str
 
 
 def scores_table(evaluation: EvaluationStatus) -> Table:
-    """One row per score, with the prior (always guessing the most frequent answer) beside it."""
+    """One row per score; beside it the prior, and for questions what the language model scores without the image."""
     title = f"Evaluation of checkpoint {evaluation.checkpoint_digest[:12] or NOTHING}"
     table = Table(title=title, title_justify="left", min_width=60)
     table.add_column("suite", style="bold")
     table.add_column("metric")
-    table.add_column("score", justify="right")
-    table.add_column("prior", justify="right")
-    table.add_column("items", justify="right")
+    for column in ("score", "prior", "blind", "items"):
+        table.add_column(column, justify="right")
     for suite in evaluation.suites:
         for row in score_rows(suite):
             table.add_row(*row)
     return table
 
 
-def score_rows(suite: SuiteStatus) -> list[tuple[str, str, str, str, str]]:
-    """Suite, metric, score, prior and number of items; one row with the phase while there is no score."""
+def score_rows(suite: SuiteStatus) -> list[tuple[str, ...]]:
+    """Suite, metric, score, prior, blind and number of items; one row with the phase while there is no score."""
     scores = suite.scores
     if not scores:
         note = f"{suite.phase}: {suite.message}" if suite.message else suite.phase
-        return [(suite.name, note, NOTHING, NOTHING, NOTHING)]
-    metrics = [metric for metric in scores if not is_prior(metric)]
+        return [(suite.name, note, NOTHING, NOTHING, NOTHING, NOTHING)]
     return [
         (
             suite.name,
             metric,
-            f"{scores[metric]:.1f} %",
-            NOTHING if prior_of(metric, scores) is None else f"{prior_of(metric, scores):.1f} %",
-            count(suite.questions),
+            _share(scores[metric]),
+            _share(beside(metric, PRIOR, scores)),
+            _share(beside(metric, BLIND, scores)),
+            count(suite.questions) if "_" not in metric else "",
         )
-        for metric in metrics
+        for metric in sorted(scores)
+        if metric.partition("_")[0] not in {PRIOR, BLIND}
     ]
 
 
-def is_prior(metric: str) -> bool:
-    """Whether a score is the prior of another one."""
-    return metric == PRIOR or PRIOR in metric.lower().replace("-", "_").split("_")
+def beside(metric: str, what: str, scores: dict[str, float]) -> float | None:
+    """The score to compare `metric` with: `accuracy_colour` with `prior_colour`; a top-5 score with none."""
+    head, _, kind = metric.partition("_")
+    return scores.get(f"{what}_{kind}" if kind else what) if head in COMPARED else None
 
 
-def prior_of(metric: str, scores: dict[str, float]) -> float | None:
-    """The prior of a metric: `<metric>_prior` if there is one, else the suite's `prior`."""
-    for name in (f"{metric}_{PRIOR}", f"{PRIOR}_{metric}", PRIOR):
-        if name in scores:
-            return scores[name]
-    return None
+def _share(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.1f} %"
 
 
 def phases_table(phases: Phases) -> Table:

@@ -67,17 +67,30 @@ def test_the_final_table_shows_training_scores_beside_priors_and_phases() -> Non
 
 def test_a_suite_without_scores_shows_why() -> None:
     failed = SuiteStatus(name="vqa", phase="Failed", message="no such file")
-    assert score_rows(failed) == [("vqa", "Failed: no such file", "-", "-", "-")]
+    assert score_rows(failed) == [("vqa", "Failed: no such file", "-", "-", "-", "-")]
 
 
-def test_a_prior_of_its_own_goes_with_its_metric() -> None:
-    suite = SuiteStatus(
-        name="x", phase="Succeeded", scores={"top1": 50.0, "top1_prior": 9.0, "top5": 80.0, "prior": 10.0}
-    )
-    assert [row[1:4] for row in score_rows(suite)] == [
-        ("top1", "50.0 %", "9.0 %"),
-        ("top5", "80.0 %", "10.0 %"),
+def test_every_score_stands_beside_the_prior_of_its_kind() -> None:
+    scores = {
+        "accuracy": 60.0,
+        "prior": 50.0,
+        "blind": 48.0,
+        "accuracy_colour": 30.0,
+        "prior_colour": 12.0,
+        "blind_colour": 9.0,
+    }
+    suite = SuiteStatus(name="vqa", phase="Succeeded", scores=scores, questions=96)
+    assert score_rows(suite) == [
+        ("vqa", "accuracy", "60.0 %", "50.0 %", "48.0 %", "96"),
+        ("vqa", "accuracy_colour", "30.0 %", "12.0 %", "9.0 %", ""),
     ]
+
+
+def test_a_top_5_score_has_no_prior_of_one_class_beside_it() -> None:
+    suite = SuiteStatus(
+        name="knn", phase="Succeeded", scores={"top1": 60.0, "top5": 93.0, "prior": 10.0}, questions=500
+    )
+    assert [row[1:4] for row in score_rows(suite)] == [("top1", "60.0 %", "10.0 %"), ("top5", "93.0 %", "-")]
 
 
 def test_what_is_unknown_is_a_dash() -> None:
