@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from webssl_localcluster.cluster import LocalCluster
+from webssl_localcluster.processes import wait_until
 from webssl_localcluster.progress import Reporter
 from webssl_localcluster.state import Spec
 from webssl_localcluster.tools.install import Toolbox
 
 from tests.contract.chart import schemas
 from tests.contract.chart.programs import CHART, CRD, NAMESPACE, Helm, go_module
-from tests.contract.chart.server import Server, with_audit
+from tests.contract.chart.server import Server, owners_known, with_audit
 
 PROMETHEUS_OPERATOR = "github.com/prometheus-operator/prometheus-operator@v0.93.0"
 
@@ -94,6 +95,7 @@ def release(installed_helm: Helm, server: Server) -> Iterator[str]:
     """The chart as `make demo` installs it."""
     installed_helm.must("install", "webssl", CHART, "--namespace", NAMESPACE, "--create-namespace")
     server.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=30s")
+    wait_until(lambda: owners_known(server), "the kind known as an owner", 90, "look at the API server's log")
     yield "webssl"
     installed_helm.must("uninstall", "webssl", "--namespace", NAMESPACE, "--ignore-not-found")
     server.kubectl("delete", "crd", CRD, "--ignore-not-found")

@@ -81,3 +81,24 @@ def may(
         return server.kubectl(*words, *(f"--as-group={group}" for group in groups)).strip() == "yes"
     except ClusterError:  # `can-i` exits with 1 for "no".
         return False
+
+
+def owners_known(server: Server) -> bool:
+    """Whether the admission plugin for owner references has learnt of the kind; it looks only twice a minute."""
+    owner = {
+        "apiVersion": "webssl.dev/v1alpha1",
+        "kind": "WebSSLRun",
+        "name": "x",
+        "uid": "1",
+        "blockOwnerDeletion": True,
+    }
+    child = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "probe", "namespace": "default", "ownerReferences": [owner]},
+    }
+    try:
+        server.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(child))
+    except ClusterError:
+        return False
+    return True
