@@ -8,7 +8,6 @@ import sys
 import textwrap
 from pathlib import Path
 
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,26 +70,35 @@ RANK = textwrap.dedent(
     from webssl_trainer.objectives.dino.sinkhorn import sinkhorn_knopp
     rank, folder = int(sys.argv[1]), sys.argv[2]
     dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
-    share = torch.load(f"{folder}/logits{rank}.pt")
-    torch.save(sinkhorn_knopp(share, 0.05, 3, dist.group.WORLD), f"{folder}/targets{rank}.pt")
+    cases = torch.load(f"{folder}/logits{rank}.pt")
+    torch.save([sinkhorn_knopp(c, 0.05, 3, dist.group.WORLD) for c in cases], f"{folder}/targets{rank}.pt")
     dist.destroy_process_group()
     """
 )
 
 
-@pytest.mark.parametrize("shares", [[[4, 4], [4, 4]], [[7, 1], [0, 0]]])
-def test_two_processes_give_the_result_of_one(tmp_path: Path, shares: list[list[int]]) -> None:
-    sizes = [size for share in shares for size in share]
+CASES = [[[4, 4], [4, 4]], [[7, 1], [0, 0]]]  # samples of each micro-batch of each process; none is allowed
+
+
+def test_two_processes_give_the_result_of_one(tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(3)
-    logits = torch.rand(sum(sizes), 12, generator=generator, dtype=torch.float64) * 2 - 1
-    parts = logits.split(sizes)
+    shares: list[list[list[Tensor]]] = [
+        [
+            [torch.rand(n, 12, generator=generator, dtype=torch.float64) * 2 - 1 for n in sizes]
+            for sizes in case
+        ]
+        for case in CASES
+    ]
     for rank in range(2):
-        torch.save(list(parts[2 * rank : 2 * rank + 2]), tmp_path / f"logits{rank}.pt")
+        torch.save([case[rank] for case in shares], tmp_path / f"logits{rank}.pt")
     environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
     processes = [
         subprocess.Popen([sys.executable, "-c", RANK, str(rank), str(tmp_path)], env=environment)
         for rank in range(2)
     ]
-    assert [process.wait(timeout=120) for process in processes] == [0, 0]
-    computed = [part for rank in range(2) for part in torch.load(tmp_path / f"targets{rank}.pt")]
-    torch.testing.assert_close(torch.cat(computed), as_printed(logits, 0.05, 3), rtol=1e-6, atol=1e-12)
+    assert [process.wait(timeout=600) for process in processes] == [0, 0]
+    targets = [torch.load(tmp_path / f"targets{rank}.pt") for rank in range(2)]
+    for number, case in enumerate(shares):
+        expected = as_printed(torch.cat(case[0] + case[1]), 0.05, 3)
+        computed = torch.cat(targets[0][number] + targets[1][number])
+        torch.testing.assert_close(computed, expected, rtol=1e-6, atol=1e-12)

@@ -66,7 +66,7 @@ def in_two_processes(out: Path, strategy: str, accumulate: int) -> Losses:
         subprocess.Popen([sys.executable, SCRIPT, json.dumps(job | {"rank": rank})], env=environment)
         for rank in range(2)
     ]
-    assert [process.wait(timeout=300) for process in processes] == [0, 0]
+    assert [process.wait(timeout=800) for process in processes] == [0, 0]
     first, second = (json.loads((out / f"rank{rank}.json").read_text()) for rank in range(2))
     assert first == second
     losses: Losses = first
