@@ -33,7 +33,12 @@ def config(plan: Plan, targets: Path, rules: Path) -> str:
         "rule_files": [f"{rules}/*.yaml"],
         "scrape_configs": [
             {"job_name": "prometheus", "static_configs": [{"targets": [f"{plan.host}:{PROMETHEUS_PORT}"]}]},
-            {"job_name": "pods", "file_sd_configs": [{"files": [str(targets)], "refresh_interval": "30s"}]},
+            # The operator's series carry the run's own namespace, which must win over that of the operator's pod.
+            {
+                "job_name": "pods",
+                "honor_labels": True,
+                "file_sd_configs": [{"files": [str(targets)], "refresh_interval": "30s"}],
+            },
         ],
     }
     return yaml.safe_dump(document, sort_keys=False)

@@ -23,7 +23,7 @@ class Rule:
 
 
 RUNS: tuple[Rule, ...] = (
-    Rule("webssl.dev", ("websslruns",), ("get", "list", "watch"), "the runs to look after"),
+    Rule("webssl.dev", ("websslruns",), ("list", "watch"), "the runs to look after"),
     Rule("webssl.dev", ("websslruns/status",), ("patch",), "the one status write of a pass"),
     Rule(
         "webssl.dev",
@@ -34,7 +34,7 @@ RUNS: tuple[Rule, ...] = (
     Rule(
         "batch",
         ("jobs",),
-        ("get", "list", "watch", "create", "patch", "delete"),
+        ("list", "watch", "create", "patch", "delete"),
         "worker and evaluation Jobs",
     ),
     Rule("", ("pods",), ("get", "list", "watch", "delete"), "workers; lost and old failed pods are deleted"),

@@ -6,22 +6,20 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from webssl_api import Phase, RunStatus, labels
 from webssl_api.status import SuiteStatus
-from webssl_chart.queries import dashboard_queries, unanswered
 from webssl_cli.demo.manifest import ROOT
 from webssl_trainer.storage import join
 
+from tests.e2e.dashboards import WatchedRun, assert_every_query_has_data
 from tests.e2e.lab import Lab
 from tests.e2e.lab.lab import wait_for
 from tests.e2e.lab.manifests import training_run
 
 NAME = "scored"
-DASHBOARDS = Path(__file__).parents[2] / "helm" / "webssl-operator" / "files" / "dashboards"
 SUITES: list[dict[str, Any]] = [
     {"knn": {"train": f"{ROOT}/fashion/train/*.tar", "test": f"{ROOT}/fashion/test/*.tar", "k": 10}},
     {
@@ -46,7 +44,6 @@ class Scored:
     at_end_of_training: RunStatus
     killed: str
     began: float
-    ended: float
 
     def suite(self, name: str) -> SuiteStatus:
         """Status of a suite."""
@@ -56,9 +53,11 @@ class Scored:
 
 @pytest.fixture(scope="module")
 def scored(lab: Lab) -> Scored:
-    """A run whose VQA pod is taken away while it works."""
+    """A run that loses a worker while it trains, and its VQA pod while that works."""
     began = time.time()
     lab.apply(training_run(NAME, lab.namespace, lab.place, workers=(2, 2), steps=60, suites=SUITES))
+    lab.until_training(NAME, 20, workers=2)
+    lab.force_delete(lab.worker(NAME, 1))
     trained = lab.until(NAME, "evaluation", lambda s: s.phase is Phase.EVALUATING, 360)
 
     def working() -> Any:
@@ -69,7 +68,7 @@ def scored(lab: Lab) -> Scored:
     pod = wait_for(working, 120, "a running vqa pod")
     lab.force_delete(pod.metadata.name)
     status = lab.until_done(NAME, 480)
-    return Scored(status, trained, pod.metadata.uid, began, time.time())
+    return Scored(status, trained, pod.metadata.uid, began)
 
 
 def test_a_deleted_evaluation_pod_is_retried_and_nothing_is_trained_again(lab: Lab, scored: Scored) -> None:
@@ -108,6 +107,5 @@ def test_the_vqa_score_is_printed_beside_the_prior(scored: Scored) -> None:
 
 def test_every_query_of_the_dashboards_has_data(lab: Lab, scored: Scored) -> None:
     assert lab.place.prometheus is not None, "name a Prometheus by WEBSSL_PROMETHEUS_URL"
-    queries = dashboard_queries(DASHBOARDS, {"namespace": lab.namespace, "run": NAME})
-    assert len(queries) > 20
-    assert unanswered(lab.place.prometheus, queries, scored.began, scored.ended) == []
+    watched = WatchedRun(lab.namespace, NAME, scored.began, lab.place.prometheus)
+    assert assert_every_query_has_data(watched) > 40
