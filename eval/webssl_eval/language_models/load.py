@@ -1,11 +1,10 @@
 """A frozen causal language model with what a suite needs of it: text to embeddings, logits, greedy answers.
 
-Shape letters: B sequences, L positions, H width of the embeddings.
+Shape letters: B sequences, P and L positions before and of an input, H width of the embeddings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,18 @@ from typing import Any
 import torch
 from torch import Tensor
 from webssl_trainer.errors import UserError
+
+
+@dataclass
+class Past:
+    """What a model has read already, row by row, and reads on from.
+
+    cache: transformers' keys and values. mask: (B, P), 1 for real positions (rows are padded on the left). lengths: (B,) how many.
+    """
+
+    cache: Any
+    mask: Tensor
+    lengths: Tensor
 
 
 @dataclass(frozen=True)
@@ -51,35 +62,47 @@ class LanguageModel:
         numbers: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return numbers
 
-    def embed(self, tokens: Sequence[int]) -> Tensor:
-        """(L,) token numbers -> (L, H)."""
-        found: Tensor = self.embedding(torch.tensor(list(tokens), device=self.device))
+    def embed(self, tokens_BL: Tensor) -> Tensor:
+        """int64 (B, L) token numbers -> (B, L, H)."""
+        found: Tensor = self.embedding(tokens_BL.to(self.device))
         return found
 
-    def logits(self, inputs_BLH: Tensor, mask_BL: Tensor, wanted_BL: Tensor) -> Tensor:
+    def logits(self, past: Past, inputs_BLH: Tensor, mask_BL: Tensor, wanted_BL: Tensor) -> Tensor:
         """Logits behind the positions in `wanted_BL` (bool), row by row: (number wanted, vocabulary), float32.
 
+        past: what stands before the inputs; the call appends them to it. mask_BL: 1 for real positions, which come first.
         The vocabulary is as wide as the rest of a small model, so it is computed where it is needed only.
         """
+        positions_BL = past.lengths[:, None] + torch.arange(inputs_BLH.shape[1], device=self.device)
+        past.mask = torch.cat([past.mask, mask_BL.to(past.mask)], dim=1)
         hidden_BLH = self.model.base_model(
-            inputs_embeds=inputs_BLH, attention_mask=mask_BL, use_cache=False
+            inputs_embeds=inputs_BLH,
+            attention_mask=past.mask,
+            position_ids=positions_BL,
+            past_key_values=past.cache,
+            use_cache=True,
         ).last_hidden_state
+        past.lengths = past.lengths + mask_BL.sum(1).to(past.lengths)
         logits: Tensor = self.model.get_output_embeddings()(hidden_BLH[wanted_BL])
         return logits.float()
 
     @torch.inference_mode()
-    def greedy(self, inputs_BLH: Tensor, mask_BL: Tensor, most: int) -> list[str]:
-        """The likeliest continuation of each left-padded row, token by token, up to `end` or `most` tokens."""
-        numbers = self.model.generate(
-            inputs_embeds=inputs_BLH,
-            attention_mask=mask_BL,
-            max_new_tokens=most,
-            do_sample=False,
-            num_beams=1,
-            eos_token_id=self.end,
-            pad_token_id=self.end,
-        )
-        texts: list[str] = self.tokenizer.batch_decode(numbers, skip_special_tokens=True)
+    def greedy(self, past: Past, inputs_BLH: Tensor, most: int) -> list[str]:
+        """The likeliest continuation of each row, token by token, up to `end` or `most` tokens; no row has padding."""
+        ended_B = torch.zeros(len(inputs_BLH), dtype=torch.bool, device=self.device)
+        numbers: list[Tensor] = []
+        for _ in range(most):
+            mask_BL = torch.ones(inputs_BLH.shape[:2], dtype=torch.int64, device=self.device)
+            wanted_BL = torch.zeros_like(mask_BL, dtype=torch.bool)
+            wanted_BL[:, -1] = True
+            next_B = self.logits(past, inputs_BLH, mask_BL, wanted_BL).argmax(-1)
+            next_B = torch.where(ended_B, self.end, next_B)
+            numbers.append(next_B)
+            ended_B = ended_B | (next_B == self.end)
+            if bool(ended_B.all()):
+                break
+            inputs_BLH = self.embed(next_B[:, None])
+        texts: list[str] = self.tokenizer.batch_decode(torch.stack(numbers, 1), skip_special_tokens=True)
         return texts
 
 

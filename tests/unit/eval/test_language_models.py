@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from webssl_eval.language_models import identity_of, load_language_model, local_folder
+from webssl_eval.language_models import Prefixes, identity_of, load_language_model, local_folder
 from webssl_eval.language_models.__main__ import main
 from webssl_eval.language_models.source import MODELS_VARIABLE, convert_once, packaged_model
 from webssl_trainer.errors import UserError
@@ -28,9 +28,9 @@ def test_the_packaged_model_answers_a_trivial_prompt_and_does_so_again(converted
     assert list(tmp_path.iterdir()) == []
     model = load_language_model(folder, torch.device("cpu"))
     assert (model.width, model.tokenizer.eos_token) == (576, "<|im_end|>")
-    inputs = model.embed(model.tokens("The capital of France is"))[None]
-    mask = torch.ones(inputs.shape[:2], dtype=torch.int64)
-    answers = [model.greedy(inputs, mask, 2)[0] for _ in range(2)]
+    begin, rest = model.tokens("The capital of"), model.tokens(" France is")
+    asked = model.embed(torch.tensor([rest]))
+    answers = [model.greedy(Prefixes(model).past([begin]), asked, 2)[0] for _ in range(2)]
     assert answers[0] == answers[1]
     assert answers[0].strip().startswith("Paris")
     assert not any(parameter.requires_grad for parameter in model.model.parameters())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
-from webssl_eval.language_models import LanguageModel
+from webssl_eval.language_models import LanguageModel, Prefixes
 from webssl_eval.suites.vqa.projector import Projector
-from webssl_eval.suites.vqa.prompt import answer_tokens, prompt_tokens
+from webssl_eval.suites.vqa.prompt import answer_tokens, cue_tokens, question_tokens
 from webssl_eval.suites.vqa.questions import Question
 from webssl_eval.suites.vqa.sequences import asking_batch
 from webssl_eval.suites.vqa.visual_tokens import TokenTable
@@ -29,28 +29,36 @@ def answer_room(model: LanguageModel, train: Sequence[Question]) -> int:
 def answer_all(
     projector: Projector,
     model: LanguageModel,
+    prefixes: Prefixes,
     questions: Sequence[Question],
     table: TokenTable,
     most: int,
     progress: Callable[[int, int], None],
 ) -> list[str]:
     """The answers, in the order of the questions; up to `most` tokens each."""
-    prompts = [prompt_tokens(model, question.question) for question in questions]
-    order = sorted(range(len(questions)), key=lambda number: len(prompts[number]))
+    texts = [question_tokens(model, question.question) for question in questions]
+    order = sorted(range(len(questions)), key=lambda number: len(texts[number]))
     answers = [""] * len(questions)
-    for start in range(0, len(order), _BATCH):
-        chosen = order[start : start + _BATCH]
+    done = 0
+    for chosen in _batches(order):
         visual = projector(table.get([questions[number].image for number in chosen]).to(model.device))
-        inputs, mask = asking_batch(model, visual, [prompts[number] for number in chosen])
-        for number, text in zip(chosen, model.greedy(inputs, mask, most), strict=True):
+        inputs = asking_batch(model, visual, cue_tokens(model))
+        past = prefixes.past([texts[number] for number in chosen])
+        for number, text in zip(chosen, model.greedy(past, inputs, most), strict=True):
             answers[number] = text
-        progress(min(start + _BATCH, len(order)), len(order))
+        done += len(chosen)
+        progress(done, len(order))
     return answers
 
 
 @torch.inference_mode()
 def blind_answers(
-    projector: Projector, model: LanguageModel, questions: Sequence[Question], tokens: int, most: int
+    projector: Projector,
+    model: LanguageModel,
+    prefixes: Prefixes,
+    questions: Sequence[Question],
+    tokens: int,
+    most: int,
 ) -> list[str]:
     """The answers when every image is the mean image: what the tuned prompt alone knows.
 
@@ -59,9 +67,15 @@ def blind_answers(
     """
     distinct = sorted({question.question for question in questions}, key=lambda text: (len(text), text))
     known: dict[str, str] = {}
-    for start in range(0, len(distinct), _BATCH):
-        chosen = distinct[start : start + _BATCH]
+    for numbers in _batches(range(len(distinct))):
+        chosen = [distinct[number] for number in numbers]
         visual = projector(projector.mean.expand(len(chosen), tokens, -1))
-        inputs, mask = asking_batch(model, visual, [prompt_tokens(model, text) for text in chosen])
-        known.update(zip(chosen, model.greedy(inputs, mask, most), strict=True))
+        inputs = asking_batch(model, visual, cue_tokens(model))
+        past = prefixes.past([question_tokens(model, text) for text in chosen])
+        known.update(zip(chosen, model.greedy(past, inputs, most), strict=True))
     return [known[question.question] for question in questions]
+
+
+def _batches(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(numbers), _BATCH):
+        yield numbers[start : start + _BATCH]

@@ -1,4 +1,4 @@
-"""Batches of [visual tokens, prompt, answer] for the language model.
+"""Batches of [visual tokens, cue, answer] for the language model; the question before them is in `Prefixes`.
 
 Shape letters: B sequences, V visual tokens, L positions, H width.
 """
@@ -25,42 +25,28 @@ class Tuning(NamedTuple):
 
 
 def tuning_batch(
-    model: LanguageModel,
-    visual_BVH: Tensor,
-    prompts: Sequence[Sequence[int]],
-    answers: Sequence[Sequence[int]],
+    model: LanguageModel, visual_BVH: Tensor, cue: Sequence[int], answers: Sequence[Sequence[int]]
 ) -> Tuning:
     """Right-padded sequences; only answer tokens are predicted."""
     visual = visual_BVH.shape[1]
-    texts = [[*prompt, *answer[:-1]] for prompt, answer in zip(prompts, answers, strict=True)]
+    texts = [[*cue, *answer[:-1]] for answer in answers]
     longest = max(len(text) for text in texts)
-    padded = torch.full((len(texts), longest), model.end, dtype=torch.int64)
-    mask = torch.zeros(len(texts), visual + longest, dtype=torch.int64)
-    wanted = torch.zeros(len(texts), visual + longest, dtype=torch.bool)
+    padded_BL = torch.full((len(texts), longest), model.end, dtype=torch.int64)
+    mask_BL = torch.zeros(len(texts), visual + longest, dtype=torch.int64)
+    wanted_BL = torch.zeros(len(texts), visual + longest, dtype=torch.bool)
     for row, (text, answer) in enumerate(zip(texts, answers, strict=True)):
-        padded[row, : len(text)] = torch.tensor(text)
-        mask[row, : visual + len(text)] = 1
+        padded_BL[row, : len(text)] = torch.tensor(text)
+        mask_BL[row, : visual + len(text)] = 1
         # The logits behind position p predict the token at p + 1.
-        wanted[row, visual + len(text) - len(answer) : visual + len(text)] = True
+        wanted_BL[row, visual + len(text) - len(answer) : visual + len(text)] = True
     targets = torch.tensor([token for answer in answers for token in answer])
-    embedded_BLH = model.embedding(padded.to(model.device))
+    embedded_BLH = model.embed(padded_BL)
     inputs_BLH = torch.cat([visual_BVH.to(embedded_BLH.dtype), embedded_BLH], dim=1)
     device = model.device
-    return Tuning(inputs_BLH, mask.to(device), wanted.to(device), targets.to(device))
+    return Tuning(inputs_BLH, mask_BL.to(device), wanted_BL.to(device), targets.to(device))
 
 
-def asking_batch(
-    model: LanguageModel, visual_BVH: Tensor, prompts: Sequence[Sequence[int]]
-) -> tuple[Tensor, Tensor]:
-    """Left-padded inputs (B, L, H) and mask (B, L), so that every row ends where its answer begins."""
-    visual = visual_BVH.shape[1]
-    longest = max(len(prompt) for prompt in prompts)
-    padding_H = model.embed([model.end])[0]
-    rows = []
-    mask = torch.ones(len(prompts), visual + longest, dtype=torch.int64, device=model.device)
-    for row, prompt in enumerate(prompts):
-        missing = longest - len(prompt)
-        mask[row, :missing] = 0
-        parts = [padding_H.expand(missing, -1), visual_BVH[row].to(padding_H.dtype), model.embed(prompt)]
-        rows.append(torch.cat(parts))
-    return torch.stack(rows), mask
+def asking_batch(model: LanguageModel, visual_BVH: Tensor, cue: Sequence[int]) -> Tensor:
+    """Visual tokens and cue, (B, V + cue, H)."""
+    cue_BLH = model.embed(torch.tensor([list(cue)])).expand(len(visual_BVH), -1, -1)
+    return torch.cat([visual_BVH.to(cue_BLH.dtype), cue_BLH], dim=1)

@@ -12,7 +12,7 @@ from webssl_api.evaluation import VqaSuite
 
 from webssl_eval.encoders import Encoder
 from webssl_eval.images import Located, locate
-from webssl_eval.language_models import identity_of, load_language_model, local_folder
+from webssl_eval.language_models import Prefixes, identity_of, load_language_model, local_folder
 from webssl_eval.suites.interface import Outcome, Workplace
 from webssl_eval.suites.vqa.answering import answer_all, answer_room, blind_answers
 from webssl_eval.suites.vqa.projector import Projector
@@ -78,16 +78,23 @@ class VisualQuestions:
         clock.lap("languageModel")
         mean, spread = train_table.moments()
         projector = Projector(mean, spread, model.width, model.embedding_scale(), spec.seed).to(place.device)
+        prefixes = Prefixes(model)
         losses = tune(
-            projector, model, train.questions, train_table, recipe, partial(place.progress, "projector steps")
+            projector,
+            model,
+            prefixes,
+            train.questions,
+            train_table,
+            recipe,
+            partial(place.progress, "projector steps"),
         )
         clock.lap("tuning")
         room = answer_room(model, train.questions)
         answers = answer_all(
-            projector, model, test.questions, test_table, room, partial(place.progress, "questions")
+            projector, model, prefixes, test.questions, test_table, room, partial(place.progress, "questions")
         )
         clock.lap("answers")
-        blind = blind_answers(projector, model, test.questions, spec.visual_tokens, room)
+        blind = blind_answers(projector, model, prefixes, test.questions, spec.visual_tokens, room)
         clock.lap("blindAnswers")
         answered = [
             Answered(question.id, question.kind, question.answer, answer, without)
