@@ -129,13 +129,16 @@ def total_lost(claims: Iterable[Claim]) -> int:
 
 
 def rolled_back(
-    claims: Iterable[Claim], seen_attempt: int, seen_step: int, resumed_step: int
+    earlier: Iterable[Claim], seen_attempt: int, seen_step: int, resumed_step: int
 ) -> RolledBack | None:
     """What an attempt that resumes at `resumed_step` loses, given the furthest step anyone saw.
 
-    None when nothing was lost, or when an earlier claim has already accounted for that attempt's loss.
+    None when nothing was lost, when an earlier claim has already accounted for that attempt's loss, or when no earlier attempt has that
+    number (a report that another run left in the same place).
     """
+    claims = list(earlier)
     accounted = {claim.rolled_back.attempt for claim in claims if claim.rolled_back is not None}
-    if seen_step <= resumed_step or seen_attempt in accounted:
+    known = {claim.attempt for claim in claims}
+    if seen_step <= resumed_step or seen_attempt in accounted or seen_attempt not in known:
         return None
     return RolledBack(attempt=seen_attempt, from_step=seen_step, to_step=resumed_step)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 from webssl_api import env as names
@@ -15,8 +17,11 @@ from webssl_trainer.launch.warm import start_fork_server
 
 
 def main() -> int:
-    """Set the environment, warm up, run the pod; its exit code."""
+    """Set the environment, warm up, run the pod; its exit code. A signal to stop counts from the first moment on."""
     settings = parse(sys.argv[1:], os.environ)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
     settings.scratch.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="webssl-", dir=settings.scratch))
     try:
@@ -25,7 +30,7 @@ def main() -> int:
         start_fork_server()
         from webssl_trainer.launch.pod import run
 
-        return run(settings, scratch)
+        return run(settings, scratch, stop)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

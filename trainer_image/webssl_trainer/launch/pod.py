@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 from pathlib import Path
 
@@ -42,14 +41,11 @@ _LAST_LINES = 3000
 """Bytes of an error that go into the termination message (Kubernetes keeps 4096)."""
 
 
-def run(settings: LaunchSettings, scratch: Path) -> int:
-    """Run this pod; the exit code is one of webssl_api.exit_codes, or 1 after repeated crashes."""
+def run(settings: LaunchSettings, scratch: Path, stop: threading.Event) -> int:
+    """Run this pod until it is done or `stop` is set; the exit code is one of webssl_api.exit_codes, or 1 after repeated crashes."""
     logs.configure(settings.log_level, worker=settings.worker_id)
     # torch logs every end of a process as an error with a traceback of its own; the agent logs it once, with what follows.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     try:
         code, reason = run_pod(settings, scratch, stop)
     except UserError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from multiprocessing import forkserver
 
 _PRELOAD = [
-    "webssl_trainer.launch.leash",
+    "webssl_trainer.loop.leash",
     "webssl_trainer.loop.entry",
     "torch._dynamo",
     "torch.distributed.fsdp",

@@ -13,9 +13,9 @@ from webssl_api.reports import TrainingReport
 
 from webssl_trainer.checkpoint.resume import Seen
 from webssl_trainer.config import read_run, trainer_config
-from webssl_trainer.launch.leash import tie_to_parent
 from webssl_trainer.loop.environment import Environment, read_environment
 from webssl_trainer.loop.exits import CRASH, exit_code_of
+from webssl_trainer.loop.leash import tie_to_parent
 from webssl_trainer.loop.narrator import Narrator
 from webssl_trainer.loop.processes import join_processes
 from webssl_trainer.loop.session import open_session

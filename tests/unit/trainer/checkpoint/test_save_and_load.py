@@ -194,3 +194,9 @@ def test_plain_torch_can_read_a_checkpoint_folder(uri: str) -> None:
     state = {"model": nn.Linear(3, 3).state_dict()}
     torch.distributed.checkpoint.load(state, checkpoint_id=folder, no_dist=True)
     assert torch.equal(state["model"]["weight"], torch.full((3, 3), 2.0))
+
+
+def test_a_report_of_another_run_in_the_same_place_counts_as_no_loss(uri: str) -> None:
+    assert Trainer(uri, nonce(1), Seen(1, 24)).start.lost_steps == 0
+    assert Trainer(uri, nonce(2), Seen(7, 24)).start.lost_steps == 0
+    assert Trainer(uri, nonce(3), Seen(2, 24)).start.lost_steps == 24
