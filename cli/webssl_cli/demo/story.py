@@ -108,13 +108,14 @@ def follow(
 
 
 def phases_of(told: Told) -> list[tuple[str, float]]:
-    """Wall seconds of the parts of the run."""
-    parts = []
-    if told.first_step is not None:
-        parts.append(("start of the workers", told.first_step))
-    if told.trained is not None:
-        parts.append(("training, kill and resume included", told.trained - (told.first_step or 0.0)))
-        parts.append(("evaluation", told.ended - told.trained))
+    """Wall seconds of the parts of the run that this demo saw; those of an earlier demo are left out."""
+    first, trained = told.first_step or 0.0, told.trained
+    parts = [("start of the workers", first)]
+    if trained is None:
+        parts.append(("training", told.ended - first))
     else:
-        parts.append(("training", told.ended - (told.first_step or 0.0)))
-    return parts
+        parts += [
+            ("training, the kill and the resume included", trained - first),
+            ("evaluation", told.ended - trained),
+        ]
+    return [(name, seconds) for name, seconds in parts if seconds >= POLL_SECONDS]

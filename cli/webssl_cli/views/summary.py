@@ -53,8 +53,8 @@ def training_rows(spec: WebSSLRunSpec, status: RunStatus) -> list[tuple[str, str
         ),
         ("steps", f"{count(progress.step)} of {count(spec.schedule.total_steps)}"),
         ("loss", decimal(progress.loss, 4)),
-        ("images per second", decimal(progress.images_per_second)),
-        ("workers", f"{status.workers.ready} of {status.workers.desired} ready"),
+        speed_row(status, trained),
+        ("workers", workers_text(spec, status)),
         ("training time", duration(trained)),
         ("goodput", percent(status.goodput)),
         ("attempts", count(status.attempt)),
@@ -72,6 +72,21 @@ def training_rows(spec: WebSSLRunSpec, status: RunStatus) -> list[tuple[str, str
     if status.message:
         rows.append(("message", status.message))
     return rows
+
+
+def speed_row(status: RunStatus, trained: float | None) -> tuple[str, str]:
+    """The speed now; when training is over, the mean over its wall time, restarts included."""
+    if trained:
+        return "images per second, mean", decimal(status.progress.samples / trained)
+    return "images per second", decimal(status.progress.images_per_second)
+
+
+def workers_text(spec: WebSSLRunSpec, status: RunStatus) -> str:
+    """How many are ready; when none is wanted any more, how many there were."""
+    workers = status.workers
+    if workers.desired == 0 or status.training_completion_time:
+        return f"{spec.workers.min} to {spec.workers.max}"
+    return f"{workers.ready} of {workers.desired} ready"
 
 
 def scores_table(evaluation: EvaluationStatus) -> Table:

@@ -93,6 +93,15 @@ def test_a_top_5_score_has_no_prior_of_one_class_beside_it() -> None:
     assert [row[1:4] for row in score_rows(suite)] == [("top1", "60.0 %", "10.0 %"), ("top5", "93.0 %", "-")]
 
 
+def test_the_speed_of_a_finished_training_is_the_mean_over_its_wall_time() -> None:
+    status = TRAINING.model_copy(
+        update={"start_time": "2026-01-01T00:00:00Z", "training_completion_time": "2026-01-01T00:00:10Z"}
+    )
+    rows = dict(training_rows(SPEC, status))
+    assert rows["images per second, mean"] == "16.0"
+    assert rows["workers"] == "1 to 2"
+
+
 def test_what_is_unknown_is_a_dash() -> None:
     rows = dict(training_rows(SPEC, RunStatus()))
     assert rows["loss"] == rows["images per second"] == rows["goodput"] == "-"
