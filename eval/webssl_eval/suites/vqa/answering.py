@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
+from webssl_eval.images import ImageRef
 from webssl_eval.language_models import LanguageModel, Prefixes
 from webssl_eval.suites.vqa.projector import Projector
 from webssl_eval.suites.vqa.prompt import answer_tokens, cue_tokens, question_tokens
@@ -31,51 +32,32 @@ def answer_all(
     model: LanguageModel,
     prefixes: Prefixes,
     questions: Sequence[Question],
+    images: Sequence[ImageRef],
     table: TokenTable,
     most: int,
     progress: Callable[[int, int], None],
 ) -> list[str]:
-    """The answers, in the order of the questions; up to `most` tokens each."""
+    """The answer to each question about the image at its place, in order; up to `most` tokens each."""
     texts = [question_tokens(model, question.question) for question in questions]
     order = sorted(range(len(questions)), key=lambda number: len(texts[number]))
     answers = [""] * len(questions)
-    done = 0
-    for chosen in _batches(order):
-        visual = projector(table.get([questions[number].image for number in chosen]).to(model.device))
+    for start in range(0, len(order), _BATCH):
+        chosen = order[start : start + _BATCH]
+        visual = projector(table.get([images[number] for number in chosen]).to(model.device))
         inputs = asking_batch(model, visual, cue_tokens(model))
         past = prefixes.past([texts[number] for number in chosen])
         for number, text in zip(chosen, model.greedy(past, inputs, most), strict=True):
             answers[number] = text
-        done += len(chosen)
-        progress(done, len(order))
+        progress(start + len(chosen), len(order))
     return answers
 
 
-@torch.inference_mode()
-def blind_answers(
-    projector: Projector,
-    model: LanguageModel,
-    prefixes: Prefixes,
-    questions: Sequence[Question],
-    tokens: int,
-    most: int,
-) -> list[str]:
-    """The answers when every image is the mean image: what the tuned prompt alone knows.
+def exchanged(images: Sequence[ImageRef]) -> list[ImageRef]:
+    """Another image in the place of each, as far from it in the order of first mention as there are images to.
 
-    Zeros in the language model's own space would also take away what the projector learnt of the form of answers, and so
-    flatter the score with the image. Equal questions get equal answers, so each is asked once.
+    An answer about it shows what the tuned prompt knows without the image. An empty image would not do: the language model
+    never saw one in tuning, loses the form of answers over it, and so flatters the score with the image.
     """
-    distinct = sorted({question.question for question in questions}, key=lambda text: (len(text), text))
-    known: dict[str, str] = {}
-    for numbers in _batches(range(len(distinct))):
-        chosen = [distinct[number] for number in numbers]
-        visual = projector(projector.mean.expand(len(chosen), tokens, -1))
-        inputs = asking_batch(model, visual, cue_tokens(model))
-        past = prefixes.past([question_tokens(model, text) for text in chosen])
-        known.update(zip(chosen, model.greedy(past, inputs, most), strict=True))
-    return [known[question.question] for question in questions]
-
-
-def _batches(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(numbers), _BATCH):
-        yield numbers[start : start + _BATCH]
+    distinct = list(dict.fromkeys(images))
+    place = {image: number for number, image in enumerate(distinct)}
+    return [distinct[(place[image] + (len(distinct) + 1) // 2) % len(distinct)] for image in images]

@@ -16,7 +16,7 @@ _EDGES = " \t\n\r.,;:!?\"'`()[]{}<>*_"
 
 @dataclass(frozen=True)
 class Answered:
-    """A question's reference and what was answered; blind is the answer without the image."""
+    """A question's reference and what was answered; blind is the answer about another image."""
 
     id: str
     kind: str
@@ -53,7 +53,7 @@ def scores(answered: Sequence[Answered], train: Sequence[tuple[str, str]]) -> di
         train: kind and answer of every training question, at least one.
 
     Returns:
-        accuracy; prior: what always giving the most frequent training answer scores; blind: accuracy without the image.
+        accuracy; prior: what always giving the most frequent training answer scores; blind: accuracy of answers about another image.
         With kinds also accuracy_KIND, prior_KIND (by the most frequent training answer of that kind) and blind_KIND.
     """
     table = _scored(answered, majority(answer for _, answer in train))

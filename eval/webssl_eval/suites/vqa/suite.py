@@ -14,7 +14,7 @@ from webssl_eval.encoders import Encoder
 from webssl_eval.images import Located, locate
 from webssl_eval.language_models import Prefixes, identity_of, load_language_model, local_folder
 from webssl_eval.suites.interface import Outcome, Workplace
-from webssl_eval.suites.vqa.answering import answer_all, answer_room, blind_answers
+from webssl_eval.suites.vqa.answering import answer_all, answer_room, exchanged
 from webssl_eval.suites.vqa.projector import Projector
 from webssl_eval.suites.vqa.questions import QuestionFile, first_places, load_questions
 from webssl_eval.suites.vqa.scoring import Answered, is_right, scores
@@ -23,7 +23,7 @@ from webssl_eval.suites.vqa.visual_tokens import compute_tokens
 
 
 class VisualQuestions:
-    """Scores: accuracy, prior (the most frequent training answer) and blind (without the image), also by kind of answer."""
+    """Scores: accuracy, prior (the most frequent training answer) and blind (about another image), also by kind of answer."""
 
     kind = "vqa"
     version = 1
@@ -90,11 +90,13 @@ class VisualQuestions:
         )
         clock.lap("tuning")
         room = answer_room(model, train.questions)
-        answers = answer_all(
-            projector, model, prefixes, test.questions, test_table, room, partial(place.progress, "questions")
-        )
+        ask = partial(answer_all, projector, model, prefixes, test.questions, table=test_table, most=room)
+        images = [question.image for question in test.questions]
+        answers = ask(images=images, progress=partial(place.progress, "questions"))
         clock.lap("answers")
-        blind = blind_answers(projector, model, prefixes, test.questions, spec.visual_tokens, room)
+        blind = ask(
+            images=exchanged(images), progress=partial(place.progress, "questions about another image")
+        )
         clock.lap("blindAnswers")
         answered = [
             Answered(question.id, question.kind, question.answer, answer, without)
