@@ -54,6 +54,19 @@ class Condition(StatusModel):
     """Generation of the manifest that it speaks of."""
 
 
+class WorkerPod(StatusModel):
+    """A worker pod that was seen running."""
+
+    name: str
+    """Name of the pod."""
+
+    uid: str
+    """UID of the pod."""
+
+    index: Count | None = None
+    """Completion index of the pod."""
+
+
 class WorkersStatus(StatusModel):
     """How many workers there are."""
 
@@ -68,6 +81,9 @@ class WorkersStatus(StatusModel):
 
     selector: str = ""
     """Label selector of the worker pods, for the scale subresource."""
+
+    running: list[WorkerPod] = Field(default_factory=list)
+    """Pods that run; one that vanishes while no operator looks is counted by the next."""
 
 
 class ProgressStatus(StatusModel):

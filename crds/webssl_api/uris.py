@@ -26,6 +26,4 @@ def uri_cel(field: str) -> str:
 
 def uri_message(field: str, what: str) -> str:
     """The message that goes with it: names the field, the value and the mend."""
-    return (
-        f"{field} {{{what}}} is not a storage address: write s3://bucket/path or file:///path"
-    )
+    return f"{field} {{{what}}} is not a storage address: write s3://bucket/path or file:///path"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from webssl_api import labels
 from webssl_api.durations import seconds
 from webssl_api.status import RestartRecord, RestartsStatus
 
@@ -22,7 +23,8 @@ def count_restarts(scene: Scene, draft: Draft) -> Draft:
     if draft.gate is Gate.CLOSED:
         return draft
     known = {record.uid for record in draft.status.restarts.recent}
-    ended = [pod for pod in scene.snapshot.pods if pod.uid not in known and _has_ended(pod)]
+    seen = (*scene.snapshot.pods, *_unseen(scene))
+    ended = [pod for pod in seen if pod.uid not in known and _has_ended(pod)]
     lost = [pod for pod in ended if _matters(scene, draft, pod)]
     fresh = [_record(pod, scene.now) for pod in lost]
     draft = replace(
@@ -34,6 +36,27 @@ def count_restarts(scene: Scene, draft: Draft) -> Draft:
     for pod, record in list(zip(lost, fresh, strict=True))[:5]:
         draft = draft.with_event("WorkerLost", _sentence(pod, record), warning=record.counted)
     return _give_up(scene, draft, lost)
+
+
+def _unseen(scene: Scene) -> list[PodView]:
+    """Pods that the status knows as running and that vanished while no operator looked."""
+    run, present = scene.snapshot.run, {pod.uid for pod in scene.snapshot.pods}
+    return [
+        PodView(
+            namespace=run.namespace,
+            name=pod.name,
+            uid=pod.uid,
+            run=run.name,
+            role=labels.ROLE_WORKER,
+            suite="",
+            sequence=0,
+            index=pod.index,
+            phase="Running",
+            gone=True,
+        )
+        for pod in run.status.workers.running
+        if pod.uid not in present
+    ]
 
 
 def _has_ended(pod: PodView) -> bool:

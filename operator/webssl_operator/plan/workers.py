@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from webssl_api import labels
-from webssl_api.status import WorkersStatus
+from webssl_api.status import WorkerPod, WorkersStatus
 
 from webssl_operator.construct.children import standing_children, standing_marks
 from webssl_operator.construct.worker_job import template_digest, worker_job
@@ -19,9 +19,16 @@ def keep_workers(scene: Scene, draft: Draft) -> Draft:
     ready = sum(
         1 for pod in scene.snapshot.pods if pod.ready and pod.running and (pod.index or 0) < draft.workers
     )
+    running = [
+        WorkerPod(name=pod.name, uid=pod.uid, index=pod.index)
+        for pod in sorted(scene.snapshot.pods, key=lambda pod: pod.name)
+        if pod.running
+    ]
     selector = f"{labels.RUN}={scene.snapshot.run.name},{labels.ROLE}={labels.ROLE_WORKER}"
     return draft.with_status(
-        workers=WorkersStatus(ready=ready, desired=wanted, summary=f"{ready}/{wanted}", selector=selector)
+        workers=WorkersStatus(
+            ready=ready, desired=wanted, summary=f"{ready}/{wanted}", selector=selector, running=running
+        )
     )
 
 

@@ -57,6 +57,27 @@ def test_a_worker_that_was_deleted_by_force_is_counted_as_deleted() -> None:
     assert (record.reason, record.counted) == ("Deleted", False)
 
 
+def test_a_worker_that_vanishes_while_no_operator_looks_is_counted_by_the_next_one() -> None:
+    world = _running()
+    lost = world.alive()[1]
+    world.restart_operator(lost=(lost,))
+    world.settle()
+    (record,) = world.status.restarts.recent
+    assert (record.pod, record.reason, record.counted) == (lost["metadata"]["name"], "Deleted", False)
+    world.start_all()
+    world.restart_operator()
+    world.settle()
+    assert world.status.restarts.total == 1
+
+
+def test_workers_that_a_user_suspended_while_no_operator_looked_are_no_losses() -> None:
+    world = _running()
+    world.change_spec(suspend=True)
+    world.restart_operator(lost=tuple(world.alive()))
+    world.settle()
+    assert world.status.restarts.total == 0
+
+
 def test_a_failed_worker_is_not_counted_again_when_its_object_goes() -> None:
     world = _running()
     pod = world.alive()[0]

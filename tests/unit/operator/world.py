@@ -186,6 +186,19 @@ class World:
         del self.pods[pod["metadata"]["uid"]]
         self.caches.drop_pod(PodView.of(pod))
 
+    def restart_operator(self, lost: tuple[Raw, ...] = ()) -> None:
+        """A new operator process; pods of `lost` vanish while there is none."""
+        for pod in lost:
+            del self.pods[pod["metadata"]["uid"]]
+        self.caches = Caches()
+        self._store_run()
+        if self.job is not None:
+            self._store_job()
+        for pod in self.pods.values():
+            self._store_pod(pod)
+        for name in self.config_maps:
+            self._store_config_map(name)
+
     def delete_pod(self, pod: Raw, grace: int) -> None:
         """Somebody deletes the pod; it is still there until its node says otherwise."""
         pod["metadata"]["deletionTimestamp"] = format_time(self.now + timedelta(seconds=grace))
