@@ -101,6 +101,11 @@ class ObjectiveSpec(ApiModel):
     clip: ClipSpec | None = None
     """Train the language-supervised control (CLIP)."""
 
+    @property
+    def kind(self) -> str:
+        """`dino`, `mae` or `clip`."""
+        return "dino" if self.dino is not None else "mae" if self.mae is not None else "clip"
+
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             cel="[has(self.dino), has(self.mae), has(self.clip)].filter(x, x).size() == 1",

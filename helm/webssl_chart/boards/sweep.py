@@ -6,6 +6,8 @@ from webssl_chart.boards.selectors import NAMESPACES, RUNS, of_runs
 from webssl_chart.panels import Board, Panel, Query, Row, Show
 
 _SCORES = of_runs("webssl_run_evaluation_score", "suite", "metric")
+_INFO = of_runs("webssl_run_info", "model", "objective")
+_BY_SIZE = f"{_SCORES} * on (namespace, run) group_left (model, objective) {_INFO}"
 
 SWEEP = Board(
     uid="webssl-sweep",
@@ -35,6 +37,16 @@ SWEEP = Board(
         Row(
             "Scores",
             (
+                Panel(
+                    "Scores by model size",
+                    "What a larger model brings: the scores of the final checkpoints with size and objective of each run.",
+                    "percent",
+                    (Query(_BY_SIZE, "score"),),
+                    Show.TABLE,
+                    width=24,
+                    decimals=1,
+                    key=("objective", "model", "suite", "metric", "run"),
+                ),
                 Panel(
                     "Scores by suite and metric",
                     "In per cent, of the final checkpoint. The prior (always the most frequent answer or class) is a metric of its own.",

@@ -37,7 +37,10 @@ class RunCollector(Collector):
             phase = status.phase or Phase.PENDING
             phases[phase] += 1
             key = [run.namespace, run.name]
-            families[table.RUN_INFO].add_metric([*key, phase.value], 1.0)
+            families[table.RUN_PHASE].add_metric([*key, phase.value], 1.0)
+            if run.spec is not None:
+                kind = run.spec.objective.kind
+                families[table.RUN_INFO].add_metric([*key, run.spec.model.size.value, kind], 1.0)
             for series, value in values_of(status, now).items():
                 if value is not None:
                     families[series].add_metric(key, float(value))

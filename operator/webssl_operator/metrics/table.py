@@ -30,7 +30,15 @@ class Series:
 
 
 RUNS = Series("webssl_runs", Type.GAUGE, "Runs by phase.", ("phase",))
-RUN_INFO = Series("webssl_run_phase", Type.GAUGE, "1 for the phase in which the run is.", (*PER_RUN, "phase"))
+RUN_INFO = Series(
+    "webssl_run_info",
+    Type.GAUGE,
+    "1; joins a run's other series with its model size and objective.",
+    (*PER_RUN, "model", "objective"),
+)
+RUN_PHASE = Series(
+    "webssl_run_phase", Type.GAUGE, "1 for the phase in which the run is.", (*PER_RUN, "phase")
+)
 WORKERS_READY = Series("webssl_run_workers_ready", Type.GAUGE, "Workers whose pods run.", PER_RUN)
 WORKERS_DESIRED = Series(
     "webssl_run_workers_desired", Type.GAUGE, "Workers that the operator asks for now.", PER_RUN
@@ -94,6 +102,7 @@ STALE = Series("webssl_operator_watch_stale", Type.GAUGE, "1 when a watch no lon
 OF_RUNS: tuple[Series, ...] = (
     RUNS,
     RUN_INFO,
+    RUN_PHASE,
     WORKERS_READY,
     WORKERS_DESIRED,
     SAMPLES,

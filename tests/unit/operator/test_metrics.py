@@ -67,5 +67,16 @@ def test_the_table_holds_every_series_that_a_scrape_returns_and_no_other() -> No
 
 
 def test_labels_are_bounded() -> None:
-    allowed = {"namespace", "run", "suite", "metric", "phase", "reason", "kind", "action"}
+    allowed = {
+        "namespace",
+        "run",
+        "model",
+        "objective",
+        "suite",
+        "metric",
+        "phase",
+        "reason",
+        "kind",
+        "action",
+    }
     assert {label for series in table.TABLE for label in series.labels} <= allowed
