@@ -7,6 +7,7 @@ from webssl_api.manifest import MANIFEST_NAME
 from webssl_trainer.storage import join
 
 from tests.e2e.lab import Lab
+from tests.e2e.lab.lab import wait_for
 from tests.e2e.lab.manifests import training_run
 
 
@@ -18,8 +19,8 @@ def test_a_flipped_byte_makes_the_resume_fall_back(lab: Lab) -> None:
     )
     lab.patch(name, {"suspend": True})
     suspended = lab.until(name, "suspension", lambda s: s.phase is Phase.SUSPENDED)
-    newest = suspended.last_checkpoint
-    assert newest is not None
+    wait_for(lambda: not lab.pods(name), 90, "the workers to save and stop")
+    newest = lab.newest_checkpoint(name)
 
     manifest = CheckpointManifest.from_bytes(lab.storage.read(join(newest.uri, MANIFEST_NAME)))
     largest = max(manifest.objects, key=lambda entry: entry.size)

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 from kubernetes import client
 from webssl_api import GROUP, PLURAL, VERSION, Phase, RunStatus, WebSSLRun, labels
+from webssl_api.status import CheckpointStatus
 from webssl_cli.demo.place import Place
-from webssl_trainer.checkpoint.discovery import effective_steps
+from webssl_trainer.checkpoint.discovery import effective_steps, status_of, survey
 from webssl_trainer.storage import Storage
 
 from tests.e2e.lab.manifests import checkpoint_uri
@@ -130,6 +131,11 @@ class Lab:
     def effective_steps(self, name: str) -> list[dict[str, Any]]:
         """Records of the steps that count, from the step logs in the bucket."""
         return effective_steps(self.storage, checkpoint_uri(name))
+
+    def newest_checkpoint(self, name: str) -> CheckpointStatus:
+        """The newest committed checkpoint in the bucket."""
+        uri = checkpoint_uri(name)
+        return status_of(next(c for c in survey(self.storage, uri).ordered if c.manifest is not None), uri)
 
     def witness(self, name: str) -> Witness:
         """Follow the logs of the run's workers."""
