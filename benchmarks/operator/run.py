@@ -95,6 +95,8 @@ async def _benchmark(kubeconfig: Path, count: int, parallel: int) -> dict[str, A
     timeout = aiohttp.ClientTimeout(total=None)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=2**21) as session:
         await _prepare(session, host)
+        await clear(session, host, plain, f"/api/v1/namespaces/{PLAIN}/pods")
+        await clear(session, host, runs, f"/api/v1/namespaces/{RUNS}/pods")
         before = await measure(plain, api, session, host, count, parallel)
         await clear(session, host, plain, f"/api/v1/namespaces/{PLAIN}/pods")
         with _operator(kubeconfig) as process:

@@ -5,11 +5,12 @@ With `python -m webssl_operator`, etcd, the API server, the controller manager a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
-from webssl_localcluster import kwok
+from webssl_localcluster import control_plane, kwok
 from webssl_localcluster.cluster import LocalCluster
 from webssl_localcluster.processes import Program, wait_until
 
@@ -77,6 +78,7 @@ STAGES = (
 def start(cluster: LocalCluster, nodes: int) -> None:
     """Start kwok beside a cluster without nodes, and wait until its nodes are ready. Raises ClusterError."""
     cluster.tools.ensure(["kwok"])
+    _without_streamed_lists(cluster)
     stages = cluster.state.path("bench-stages.yaml")
     stages.write_text(yaml.safe_dump_all(STAGES))
     cluster.processes.ensure(_program(cluster, stages))
@@ -88,6 +90,18 @@ def start(cluster: LocalCluster, nodes: int) -> None:
         60,
         f"look at {cluster.processes.log('kwok')}",
     )
+
+
+def _without_streamed_lists(cluster: LocalCluster) -> None:
+    """Start the API server again without the feature WatchList.
+
+    kwok watches from version 0, which that feature turns into a streamed list; an etcd older than 3.5.13 cannot serve one, and kwok
+    would lose its watches for half a minute at a time.
+    """
+    plain = control_plane.api_server(cluster.tools.path("kube-apiserver"), cluster.plan, cluster.authority)
+    cluster.processes.ensure(replace(plain, argv=[*plain.argv, "--feature-gates=WatchList=false"]))
+    ready = control_plane.Probe(cluster.plan, cluster.authority)
+    cluster.processes.wait("kube-apiserver", ready, 90, f"look at {cluster.processes.log('kube-apiserver')}")
 
 
 def _program(cluster: LocalCluster, stages: Path) -> Program:
@@ -102,7 +116,5 @@ def _program(cluster: LocalCluster, stages: Path) -> Program:
             "--node-lease-duration-seconds=40",
             f"--server-address={cluster.plan.loopback}:10247",
         ],
-        # Streamed lists need an etcd of 3.5.13 or newer; without them kwok would see every change half a minute late.
-        env={"KUBE_FEATURE_WatchListClient": "false"},
         configs=[stages],
     )

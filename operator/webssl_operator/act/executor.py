@@ -69,8 +69,9 @@ class Executor:
     async def _apply(self, key: RunKey, run: RunView, action: Apply) -> None:
         answer = await self._api.apply(action.manifest, labels.MANAGER)
         owners = {o["uid"] for o in answer["metadata"].get("ownerReferences", ()) if o["kind"] == KIND}
-        if owners - {run.uid}:
+        if owners - {run.uid} and action.kind in _API_OF:
             # A namesake that was deleted a moment ago left it behind; what it holds must not be taken for this run's.
+            # Children of other kinds hold nothing but what was applied; the garbage collector only takes the old owner off them.
             await self._remove(answer, run.namespace)
             raise OutdatedError(
                 f"{action.kind} {action.name} belonged to an earlier run of this name; it is removed"
