@@ -94,12 +94,34 @@ def _build_easy_vqa(data: Path, storage: Storage, target: str, progress: Progres
     easy_vqa.build(data, storage, target, balanced=True, progress=progress)
 
 
+def _fetch_emoji(cache: Path) -> Path:
+    from webssl_cli.examples import emoji
+
+    return emoji.fetch(cache)
+
+
+def _build_emoji(data: Path, storage: Storage, target: str, progress: Progress) -> None:
+    from webssl_trainer.data.pack import pack
+
+    from webssl_cli.examples import emoji
+
+    items = list(emoji.images(data))
+    pack(items, storage, target, total=len(items), progress=progress)
+
+
 DATASETS: dict[str, Dataset] = {
     "tuxpaint": Dataset(
         title="796 photographs and drawings of animals, plants, food, vehicles and more",
         source="Debian package tuxpaint-stamps-default",
         fetch=_fetch_stamps,
         build=_build_stamps,
+        files=("*.tar",),
+    ),
+    "emoji": Dataset(
+        title="3,786 drawings of 64 x 64 pixels",
+        source="npm package emoji-datasource-google",
+        fetch=_fetch_emoji,
+        build=_build_emoji,
         files=("*.tar",),
     ),
     "fashion-mnist": Dataset(

@@ -50,9 +50,20 @@ def _questions(storage: Storage, cache: Path, progress: Counted) -> None:
     dataset.build(dataset.fetch(cache), storage, f"{ROOT}/vqa", progress)
 
 
+def _broken(storage: Storage, cache: Path, progress: Counted) -> None:  # noqa: ARG001
+    from webssl_trainer.data.pack import shard_bytes
+
+    from webssl_cli.examples import broken
+
+    items = list(broken.samples())
+    storage.put(f"{ROOT}/stamps/broken.tar", shard_bytes(items))
+    progress(len(items), len(items))
+
+
 Part = Callable[["Storage", Path, "Counted"], None]
 PARTS: dict[str, Part] = {
     "pictures of things (tuxpaint)": _stamps,
+    "broken pictures, a decompression bomb among them": _broken,
     "pictures of clothes (fashion-mnist)": _clothes,
     "labelled clothes for k-NN": _fashion,
     "shapes and questions about them (easy-vqa)": _questions,

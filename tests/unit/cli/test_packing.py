@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 from webssl_cli.datasets import DATASETS, cache_folder, find
+from webssl_cli.demo import data
 from webssl_cli.errors import CliError
 from webssl_cli.main import make_app
+from webssl_trainer.storage import Storage, open_storage
 
 APP = make_app(with_cluster=False)
 
@@ -72,9 +74,31 @@ def test_every_data_set_is_listed_with_its_package() -> None:
 
 def test_an_unknown_data_set_names_the_known_ones() -> None:
     with pytest.raises(
-        CliError, match="data set 'imagenet' is unknown: use one of tuxpaint, fashion-mnist, easy-vqa"
+        CliError, match="data set 'imagenet' is unknown: use one of tuxpaint, emoji, fashion-mnist, easy-vqa"
     ):
         find("imagenet")
+
+
+def test_the_demo_writes_each_part_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part that was broken off has no mark and is written again; one with its mark is left."""
+    monkeypatch.setattr(data, "ROOT", "memory://webssl-demo")
+    written: list[str] = []
+
+    def part(name: str) -> data.Part:
+        def write(storage: Storage, cache: Path, progress: data.Counted) -> None:
+            written.append(name)
+            if name == "second" and written.count(name) == 1:
+                raise OSError("the connection is gone")
+
+        write.__name__ = name
+        return write
+
+    monkeypatch.setattr(data, "PARTS", {name: part(name) for name in ("first", "second")})
+    storage = open_storage()
+    with pytest.raises(OSError, match="is gone"):
+        data.fill(storage, tmp_path, lambda name: lambda done, total: None)
+    assert data.fill(storage, tmp_path, lambda name: lambda done, total: None) == ["second"]
+    assert written == ["first", "second", "second"]
 
 
 def test_the_cache_follows_the_users_setting() -> None:
