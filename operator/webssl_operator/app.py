@@ -18,8 +18,10 @@ from webssl_operator.act.publisher import EventPublisher
 from webssl_operator.cluster.api import ApiError, HttpApiServer, load_configuration
 from webssl_operator.cluster.audit import Audit
 from webssl_operator.cluster.caches import Caches, RunKey
+from webssl_operator.cluster.kinds import CHILD_KINDS
 from webssl_operator.cluster.lease import Elector
-from webssl_operator.cluster.watches import watch
+from webssl_operator.cluster.stream import follow
+from webssl_operator.cluster.watches import watch_runs
 from webssl_operator.metrics.collector import RunCollector
 from webssl_operator.metrics.own import OwnMetrics
 from webssl_operator.reconcile import Reconciler
@@ -93,7 +95,12 @@ class Operator:
         watching = asyncio.Event()
         tasks = [
             asyncio.create_task(
-                watch(self._caches, self._queue.add_soon, self._settings.namespaces, watching)
+                watch_runs(self._caches, self._queue.add_soon, self._settings.namespaces, watching)
+            ),
+            *(
+                asyncio.create_task(follow(self._api, kind, namespace, self._caches, self._queue.add_soon))
+                for kind in CHILD_KINDS
+                for namespace in self._settings.namespaces or ("",)
             ),
             asyncio.create_task(self._work()),
             asyncio.create_task(self._audit_for_ever()),

@@ -6,10 +6,11 @@ The generated model classes are left out: objects are plain dicts here, and buil
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
+import aiohttp
 from kubernetes.aio import client, config
 
 Raw = dict[str, Any]
@@ -147,6 +148,42 @@ class HttpApiServer:
         query |= {"continue": token} if token else {}
         return await self._call("GET", path_of(api, kind, namespace), query, accept=METADATA_ONLY)
 
+    async def list_page(
+        self, api: str, kind: str, namespace: str, selector: str, limit: int, token: str
+    ) -> Raw:
+        """One page of whole objects; as list_metadata otherwise."""
+        query = {"limit": str(limit)}
+        query |= {"labelSelector": selector} if selector else {}
+        query |= {"continue": token} if token else {}
+        return await self._call("GET", path_of(api, kind, namespace), query)
+
+    async def watch(
+        self, api: str, kind: str, namespace: str, selector: str, version: str, seconds: int, silence: float
+    ) -> AsyncIterator[Raw]:
+        """Changes since `version`, as they come, for `seconds` at most. Ends when the connection does. Raises ApiError.
+
+        silence: seconds without a line after which the connection counts as dead.
+        """
+        query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": version}
+        query |= {"timeoutSeconds": str(seconds)} | ({"labelSelector": selector} if selector else {})
+        path = path_of(api, kind, namespace)
+        what = f"watch {path}"
+        headers = {"Accept": "application/json", "User-Agent": "webssl-operator"}
+        await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, "GET", None)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_SECONDS, sock_read=silence)
+        url = f"{self._host}{path}?{urlencode(query)}"
+        try:
+            answer = await self._client.rest_client.request(
+                "GET", url, headers=headers, _request_timeout=timeout
+            )
+            if answer.status >= 400:
+                raise ApiError(answer.status, what, _message(await answer.read()))
+            async with answer.response:
+                async for line in answer.response.content:
+                    yield json.loads(line)
+        except (OSError, TimeoutError, aiohttp.ClientError) as error:
+            raise ApiError(0, what, repr(error)) from error
+
     async def _call(
         self,
         method: str,
@@ -165,11 +202,7 @@ class HttpApiServer:
                 method, url, headers=headers, body=body, _request_timeout=REQUEST_SECONDS
             )
             text = await answer.read()
-        except (OSError, TimeoutError) as error:
-            raise ApiError(0, what, repr(error)) from error
-        except Exception as error:
-            if not type(error).__module__.startswith("aiohttp"):
-                raise
+        except (OSError, TimeoutError, aiohttp.ClientError) as error:
             raise ApiError(0, what, repr(error)) from error
         if answer.status >= 400:
             raise ApiError(answer.status, what, _message(text))

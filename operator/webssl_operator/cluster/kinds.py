@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from webssl_api import labels
-from webssl_api.run import API_VERSION, GROUP, PLURAL, VERSION
+from webssl_api.run import API_VERSION
 
 from webssl_operator.cluster.caches import Caches, RunKey, View
 from webssl_operator.observe.configmap import ConfigMapView
@@ -22,11 +22,10 @@ REPORTS = f"{CHILDREN},{labels.ROLE}={labels.ROLE_REPORT}"
 
 @dataclass(frozen=True)
 class Kind:
-    """One watched kind: kopf's name parts of it, the label selector, and how its objects go into the caches."""
+    """One watched kind: the server-side label selector, and how its objects go into the caches."""
 
     api: str
     kind: str
-    where: tuple[str, ...]
     selector: str
     view: Callable[[Mapping[str, Any], Caches], View]
     put: Callable[[Caches, Any], RunKey | None]
@@ -37,18 +36,16 @@ def _run_view(raw: Mapping[str, Any], caches: Caches) -> View:
     return RunView.of(raw, caches.run_of((meta["namespace"], meta["name"])))
 
 
-KINDS: tuple[Kind, ...] = (
-    Kind(API_VERSION, "WebSSLRun", (GROUP, VERSION, PLURAL), "", _run_view, Caches.put_run),
-    Kind(
-        "batch/v1", "Job", ("batch", "v1", "jobs"), CHILDREN, lambda raw, _: JobView.of(raw), Caches.put_job
-    ),
-    Kind("v1", "Pod", ("", "v1", "pods"), CHILDREN, lambda raw, _: PodView.of(raw), Caches.put_pod),
+OWN = Kind(API_VERSION, "WebSSLRun", "", _run_view, Caches.put_run)
+CHILD_KINDS: tuple[Kind, ...] = (
+    Kind("batch/v1", "Job", CHILDREN, lambda raw, _: JobView.of(raw), Caches.put_job),
+    Kind("v1", "Pod", CHILDREN, lambda raw, _: PodView.of(raw), Caches.put_pod),
     Kind(
         "v1",
         "ConfigMap",
-        ("", "v1", "configmaps"),
         REPORTS,
         lambda raw, _: ConfigMapView.of(raw),
         Caches.put_config_map,
     ),
 )
+KINDS: tuple[Kind, ...] = (OWN, *CHILD_KINDS)

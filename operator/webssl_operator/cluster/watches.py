@@ -1,4 +1,4 @@
-"""The watches, run by kopf. Its handlers fill the caches and wake the queue; they decide nothing and write nothing.
+"""The watch of runs, by kopf. Its handler fills the caches and wakes the queue; it decides nothing and writes nothing.
 
 kopf keeps no state on objects here: no finalizers, no annotations, no last-seen manifests.
 """
@@ -10,9 +10,10 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import kopf
+from webssl_api.run import GROUP, PLURAL, VERSION
 
 from webssl_operator.cluster.caches import Caches, RunKey
-from webssl_operator.cluster.kinds import KINDS, Kind
+from webssl_operator.cluster.kinds import OWN, Kind
 
 IDLE_SECONDS = 0.5
 PAGE = 250
@@ -51,10 +52,9 @@ class NoProgress(kopf.ProgressStorage):  # type: ignore[misc]
 
 
 def registry_of(caches: Caches, wake: Callable[[RunKey], None]) -> kopf.OperatorRegistry:
-    """Event handlers for all kinds, and the login."""
+    """The event handler of runs, and the login."""
     registry = kopf.OperatorRegistry()
-    for kind in KINDS:
-        kopf.on.event(*kind.where, registry=registry, id=kind.kind)(_handler(kind, caches, wake))
+    kopf.on.event(GROUP, VERSION, PLURAL, registry=registry, id=OWN.kind)(_handler(OWN, caches, wake))
     kopf.on.login(registry=registry)(login)
     return registry
 
@@ -65,7 +65,7 @@ def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
 
 
 def operator_settings() -> kopf.OperatorSettings:
-    """kopf without all that this operator does itself, and with the server-side selectors."""
+    """kopf without all that this operator does itself."""
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.scanning.disabled = True
@@ -74,13 +74,10 @@ def operator_settings() -> kopf.OperatorSettings:
     settings.queueing.idle_timeout = IDLE_SECONDS
     settings.watching.chunk_size = PAGE
     settings.networking.error_backoffs = (0.2, 0.5, 1, 2, 3, 5)
-    for kind in KINDS:
-        if kind.selector:
-            settings.watching.label_selectors[kind.where] = kind.selector
     return settings
 
 
-async def watch(
+async def watch_runs(
     caches: Caches,
     wake: Callable[[RunKey], None],
     namespaces: Collection[str],
