@@ -55,7 +55,7 @@ class Scored:
 def scored(lab: Lab) -> Scored:
     """A run that loses a worker while it trains, and its VQA pod while that works."""
     began = time.time()
-    lab.apply(training_run(NAME, lab.namespace, lab.place, workers=(2, 2), steps=60, suites=SUITES))
+    lab.apply(training_run(NAME, lab.namespace, lab.place, workers=(2, 2), steps=240, suites=SUITES))
     lab.until_training(NAME, 20, workers=2)
     lab.force_delete(lab.worker(NAME, 1))
     trained = lab.until(NAME, "evaluation", lambda s: s.phase is Phase.EVALUATING, 360)
