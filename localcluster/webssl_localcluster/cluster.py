@@ -5,10 +5,9 @@ from __future__ import annotations
 import datetime
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from . import cgroups, control_plane, dns, kubeconfig, kwok, prometheus, s3
+from . import cgroups, control_plane, s3
 from .errors import ClusterError
 from .images import load, store
 from .images.build import Builder
@@ -17,50 +16,15 @@ from .kubectl import Kubectl
 from .network import Network
 from .node import Node
 from .pki import Authority, identities
-from .plan import DNS_PORT, Plan
+from .plan import Plan
 from .processes import Processes, wait_until
 from .progress import Reporter
 from .s3 import S3Access
+from .services import Services
 from .state import Spec, State
+from .status import Status, parts
 from .tools.install import Toolbox
 from .tools.table import CONTROL_PLANE, NODE, SIMULATION, STORAGE
-
-
-@dataclass(frozen=True)
-class Status:
-    """What runs now.
-
-    Args:
-        processes: name of each program -> pid, or None when it is dead.
-    """
-
-    name: str
-    spec: Spec
-    processes: dict[str, int | None]
-    ready_nodes: frozenset[str]
-    kubeconfig: Path
-    api_url: str
-    s3_url: str | None
-    prometheus_url: str | None
-
-    @property
-    def healthy(self) -> bool:
-        wanted = {f"n{number}" for number in range(self.spec.nodes)}
-        alive = bool(self.processes) and all(pid is not None for pid in self.processes.values())
-        return alive and wanted <= self.ready_nodes
-
-
-def parts(spec: Spec) -> list[str]:
-    """The programs that a cluster as specified consists of, in the order of their start."""
-    node_parts = ("init", "containerd", "kubelet", "kube-proxy")
-    return [
-        *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
-        *(("s3",) if spec.s3 else ()),
-        *(("coredns",) if spec.nodes else ()),
-        *(("pod-targets", "prometheus") if spec.prometheus else ()),
-        *(f"n{number}-{part}" for number in range(spec.nodes) for part in node_parts),
-        *(("kwok",) if spec.kwok_nodes else ()),
-    ]
 
 
 class LocalCluster:
@@ -179,7 +143,7 @@ class LocalCluster:
                 self._start_nodes(plan, wanted)
             if wanted.kwok_nodes:
                 with self.reporter.step(f"{wanted.kwok_nodes} simulated nodes"):
-                    self._start_kwok(plan, wanted.kwok_nodes)
+                    self._services(plan).start_kwok(wanted.kwok_nodes)
 
     def down(self, *, purge: bool = False) -> None:
         """Stops everything and leaves no process, mount, namespace, control group or bridge behind.
@@ -263,12 +227,7 @@ class LocalCluster:
 
     def start_s3(self) -> None:
         """Starts the S3 server, if it is not running, and waits until it answers."""
-        plan = self.plan
-        data = self.state.made("s3")
-        keys = self.state.path("s3.json")
-        s3.access(plan, keys)
-        self.processes.ensure(s3.program(self.tools.path("weed"), plan, data, keys))
-        self.processes.wait("s3", lambda: s3.answers(plan.s3_url), 60, "webssl cluster status")
+        self._services(self.plan).start_s3()
 
     def make_bucket(self, name: str) -> None:
         s3.make_bucket(self.s3, name)
@@ -308,38 +267,20 @@ class LocalCluster:
         folder = self.state.path("nodes", name)
         return Node(plan, plan.node_named(name), folder, self.processes, self.authority, self.tools)
 
-    def _access(self, name: str) -> Path:
-        path = self.state.path("kubeconfigs", name)
-        return kubeconfig.write(path, self.plan.api_url, self.context, self.authority, name)
+    def _services(self, plan: Plan) -> Services:
+        return Services(plan, self.state, self.processes, self.authority, self.tools, self.kubectl)
 
     def _start_services(self, plan: Plan, spec: Spec) -> None:
+        services = self._services(plan)
         if spec.s3:
             with self.reporter.step("S3 server"):
-                self.start_s3()
+                services.start_s3()
         if plan.nodes:
             with self.reporter.step("DNS"):
-                self._start_dns(plan, spec.egress)
+                services.start_dns(spec.egress)
         if spec.prometheus:
             with self.reporter.step("Prometheus"):
-                self._start_prometheus(plan)
-
-    def _start_dns(self, plan: Plan, egress: bool) -> None:
-        self.kubectl.apply(dns.access_rules())
-        access = self._access("coredns")
-        config = self._write("Corefile", dns.corefile(plan, access, egress))
-        self.processes.ensure(dns.program(self.tools.path("coredns"), config, access))
-        self.processes.wait("coredns", lambda: dns.answers(plan), 30, f"is port {DNS_PORT} taken? ss -lunp")
-
-    def _start_prometheus(self, plan: Plan) -> None:
-        self.kubectl.apply(prometheus.access_rules())
-        targets = self.state.path("pod-targets.json")
-        config = self._write("prometheus.yaml", prometheus.config(plan, targets, self.rules_folder))
-        data = self.state.made("prometheus")
-        self.processes.ensure(prometheus.discovery(plan, self.authority, targets))
-        self.processes.ensure(prometheus.program(self.tools.path("prometheus"), plan, config, data))
-        self.processes.wait(
-            "prometheus", lambda: prometheus.answers(plan.prometheus_url), 60, "webssl cluster status"
-        )
+                services.start_prometheus(self.rules_folder)
 
     def _start_nodes(self, plan: Plan, spec: Spec) -> None:
         nodes = [self._node(plan, node.name) for node in plan.all_nodes]
@@ -372,13 +313,6 @@ class LocalCluster:
                 if forget:
                     load.forget_others(node, set(names))
 
-    def _start_kwok(self, plan: Plan, count: int) -> None:
-        config = self._write("kwok.yaml", kwok.stages())
-        self.processes.ensure(kwok.program(self.tools.path("kwok"), plan, config, self.kubeconfig))
-        self.kubectl.apply(kwok.nodes(count))
-        names = {kwok.node_name(number) for number in range(count)}
-        self.processes.wait("kwok", lambda: names <= self.kubectl.ready_nodes(), 120, "webssl cluster status")
-
     def _wait_ready(self, names: Sequence[str]) -> None:
         wait_until(
             lambda: set(names) <= self.kubectl.ready_nodes(),
@@ -386,9 +320,3 @@ class LocalCluster:
             120,
             f"look at the logs in {self.processes.folder}",
         )
-
-    def _write(self, name: str, content: str) -> Path:
-        path = self.state.path(name)
-        if not path.exists() or path.read_text() != content:
-            path.write_text(content)
-        return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,8 +39,12 @@ class Network:
         if plan.nodes:
             # The first node translates service addresses for this machine: webhooks and curious people.
             self._run("route", "replace", plan.services, "via", plan.node(0).address, "dev", plan.bridge)
-        for rule in self._rules(egress):
-            self._rule("-C", rule) or self._rule("-I", rule)
+        wanted = self._rules(egress)
+        for rule in self._rules(egress=True):
+            if rule not in wanted:
+                self._remove_rule(rule)
+            elif not self._rule("-C", rule):
+                self._rule("-I", rule)
         if egress and FORWARDING.read_text().strip() == "0":
             self._record.write_text("0")
             FORWARDING.write_text("1")
@@ -50,8 +53,7 @@ class Network:
         """Removes everything ``up`` made; what is not there is passed over."""
         plan = self._plan
         for rule in self._rules(egress=True):
-            while self._rule("-D", rule):
-                pass
+            self._remove_rule(rule)
         for node in plan.all_nodes:
             if _link_exists(node.veth):
                 self._run("link", "del", node.veth)
@@ -95,6 +97,10 @@ class Network:
                 rules.append(("nat", "POSTROUTING", *words))
         return rules
 
+    def _remove_rule(self, rule: Sequence[str]) -> None:
+        while self._rule("-D", rule):
+            pass
+
     def _rule(self, action: str, rule: Sequence[str]) -> bool:
         if self._iptables is None:
             return False
@@ -107,12 +113,6 @@ class Network:
 
     def _run(self, *words: str) -> str:
         return run([self._ip, *words], mend=MEND)
-
-
-def addresses_in_use(ip: Path) -> set[str]:
-    """IPv4 addresses of this machine."""
-    links = json.loads(run([ip, "-j", "-4", "addr"], mend=MEND))
-    return {entry["local"] for link in links for entry in link.get("addr_info", [])}
 
 
 def _link_exists(name: str) -> bool:

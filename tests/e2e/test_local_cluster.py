@@ -127,6 +127,13 @@ def test_the_s3_server_refuses_those_without_keys(own: LocalCluster) -> None:
     assert httpx.get(f"{own.s3.endpoint}/things", trust_env=False).status_code == 403
 
 
+def test_nodes_share_the_files_of_an_image_on_disk(own: LocalCluster) -> None:
+    snapshots = "containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/*/fs/usr/bin/python3.*"
+    found = [file.stat() for file in own.state.folder.glob(f"nodes/*/{snapshots}") if not file.is_symlink()]
+    assert len(found) == 2
+    assert found[0].st_ino == found[1].st_ino
+
+
 def test_up_heals_what_has_died(own: LocalCluster) -> None:
     own.processes.kill("kube-scheduler")
     own.processes.kill("coredns")
