@@ -213,13 +213,7 @@ class LocalCluster:
         """Switches a node on again and waits until it is Ready."""
         node = self.node(name)
         node.start()
-        node.join()
-        wait_until(
-            lambda: name in self.kubectl.ready_nodes(),
-            f"node {name} Ready",
-            timeout,
-            f"look at {self.processes.log(f'{name}-kubelet')}",
-        )
+        self._join([node], timeout)
 
     def kill_s3(self) -> None:
         """``kill -9`` to the S3 server."""
@@ -290,9 +284,7 @@ class LocalCluster:
             for node in nodes:
                 node.start()
                 load.load(node, pause)
-            for node in nodes:
-                node.join()
-            self._wait_ready([node.plan.name for node in nodes])
+            self._join(nodes, 120)
             if spec.gpus:
                 for node in nodes:
                     self.advertise_gpus(node.plan.name, spec.gpus)
@@ -313,10 +305,14 @@ class LocalCluster:
                 if forget:
                     load.forget_others(node, set(names))
 
-    def _wait_ready(self, names: Sequence[str]) -> None:
+    def _join(self, nodes: Sequence[Node], timeout: float) -> None:
+        """Has the nodes join and waits until they are Ready; those that join anew must have said so since."""
+        began = datetime.datetime.now(datetime.UTC)
+        started = {node.plan.name for node in nodes if node.join()}
+        others = {node.plan.name for node in nodes} - started
         wait_until(
-            lambda: set(names) <= self.kubectl.ready_nodes(),
-            f"nodes {', '.join(names[:3])} Ready",
-            120,
-            f"look at the logs in {self.processes.folder}",
+            lambda: started <= self.kubectl.ready_nodes(began) and others <= self.kubectl.ready_nodes(),
+            f"nodes {', '.join(node.plan.name for node in nodes)} Ready",
+            timeout,
+            f"look at the kubelets' logs in {self.processes.folder}",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,16 +56,24 @@ class Kubectl:
             stdin=text,
         )
 
-    def ready_nodes(self) -> set[str]:
-        """Names of the nodes that report Ready; empty when the API server does not answer."""
+    def ready_nodes(self, since: datetime.datetime | None = None) -> set[str]:
+        """Names of the nodes that report Ready; empty when the API server does not answer.
+
+        Args:
+            since: count only nodes that have reported at or after this time (time-zone aware; whole seconds count,
+                since Kubernetes keeps no more). What the API server knows outlives a node by a while.
+        """
         try:
             items = self.json("get", "nodes", "--request-timeout=5s")["items"]
         except ClusterError:
             return set()
-        return {item["metadata"]["name"] for item in items if is_ready(item)}
+        return {item["metadata"]["name"] for item in items if is_ready(item, since)}
 
 
-def is_ready(node: dict[str, Any]) -> bool:
-    """Whether a Node object's Ready condition is true."""
-    conditions = node.get("status", {}).get("conditions", [])
-    return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
+def is_ready(node: dict[str, Any], since: datetime.datetime | None = None) -> bool:
+    """Whether a Node object's Ready condition is true and was reported at or after ``since``."""
+    for entry in node.get("status", {}).get("conditions", []):
+        if entry["type"] == "Ready" and entry["status"] == "True":
+            reported = datetime.datetime.fromisoformat(entry["lastHeartbeatTime"])
+            return since is None or reported >= since.replace(microsecond=0)
+    return False

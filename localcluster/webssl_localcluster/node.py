@@ -68,8 +68,12 @@ class Node:
         hint = "is a container runtime possible here? it needs root, overlayfs and cgroups"
         self._processes.wait(name, self._runtime_answers, 30, hint)
 
-    def join(self) -> None:
-        """Starts kubelet and kube-proxy, which make the node a part of the cluster."""
+    def join(self) -> bool:
+        """Starts kubelet and kube-proxy, which make the node a part of the cluster.
+
+        Returns:
+            Whether the kubelet was started.
+        """
         inside = self._inside()
         env = {"PATH": f"{SYSTEM_PATH}:/usr/local/bin"}
         context = f"webssl-{self._cluster.name}"
@@ -91,8 +95,9 @@ class Node:
             "--node-labels=webssl.dev/local-cluster=true",
         ]
         proxy_argv = [*inside, self._tools.path("kube-proxy"), f"--config={proxy}"]
-        self._processes.ensure(Program(self._name("kubelet"), kubelet_argv, env, [kubelet, kubelet_access]))
         self._processes.ensure(Program(self._name("kube-proxy"), proxy_argv, env, [proxy, proxy_access]))
+        configs = [kubelet, kubelet_access]
+        return self._processes.ensure(Program(self._name("kubelet"), kubelet_argv, env, configs))
 
     def stop(self) -> None:
         """Switches the node off: everything in it is killed at once, pods included. Idempotent."""
