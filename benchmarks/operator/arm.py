@@ -63,13 +63,21 @@ async def _create(arm: Arm, api: HttpApiServer, count: int, parallel: int) -> No
 async def _watch(
     arm: Arm, session: aiohttp.ClientSession, host: str, finished: set[bytes], watching: asyncio.Event
 ) -> None:
-    """Every line is one change; only names and the done mark are looked for, so that watching costs little."""
-    version = ""
+    """Every line is one change; only names and the done mark are looked for, so that watching costs little.
+
+    A watch ends now and then; what was done in between is found in the list that the next one starts from.
+    """
     while True:
-        if not version:
-            async with session.get(f"{host}{arm.path}", params={"limit": "1"}) as answer:
-                version = (await answer.json())["metadata"]["resourceVersion"]
-        params = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "1700"}
+        async with session.get(f"{host}{arm.path}") as answer:
+            listed = await answer.json()
+        for item in listed.get("items") or ():
+            if arm.done in json.dumps(item, separators=(",", ":")).encode():
+                finished.add(item["metadata"]["name"].encode())
+        params = {
+            "watch": "true",
+            "resourceVersion": listed["metadata"]["resourceVersion"],
+            "timeoutSeconds": "1700",
+        }
         async with session.get(f"{host}{arm.path}", params=params) as answer:
             answer.raise_for_status()
             watching.set()
@@ -78,7 +86,6 @@ async def _watch(
                     found = _NAME.search(line)
                     if found:
                         finished.add(found.group(1))
-        version = ""
 
 
 async def clear(session: aiohttp.ClientSession, host: str, arm: Arm, pods: str) -> None:

@@ -75,10 +75,16 @@ STAGES = (
 )
 
 
-def start(cluster: LocalCluster, nodes: int) -> None:
-    """Start kwok beside a cluster without nodes, and wait until its nodes are ready. Raises ClusterError."""
+def start(cluster: LocalCluster, nodes: int, limits: bool) -> None:
+    """Start kwok beside a cluster without nodes, and wait until its nodes are ready. Raises ClusterError.
+
+    limits: controller manager and scheduler may ask as often as Kubernetes lets them by default (20 and 50 times a second); without,
+    as often as the local cluster lets them.
+    """
     cluster.tools.ensure(["kwok"])
     _without_streamed_lists(cluster)
+    if limits:
+        _with_default_limits(cluster)
     stages = cluster.state.path("bench-stages.yaml")
     stages.write_text(yaml.safe_dump_all(STAGES))
     cluster.processes.ensure(_program(cluster, stages))
@@ -102,6 +108,23 @@ def _without_streamed_lists(cluster: LocalCluster) -> None:
     cluster.processes.ensure(replace(plain, argv=[*plain.argv, "--feature-gates=WatchList=false"]))
     ready = control_plane.Probe(cluster.plan, cluster.authority)
     cluster.processes.wait("kube-apiserver", ready, 90, f"look at {cluster.processes.log('kube-apiserver')}")
+
+
+def _with_default_limits(cluster: LocalCluster) -> None:
+    """Start controller manager and scheduler again without the local cluster's higher limits."""
+    folder = cluster.state.path("kubeconfigs")
+    programs = (
+        control_plane.controller_manager(
+            cluster.tools.path("kube-controller-manager"),
+            cluster.plan,
+            cluster.authority,
+            folder / "controller-manager",
+        ),
+        control_plane.scheduler(cluster.tools.path("kube-scheduler"), cluster.plan, folder / "scheduler"),
+    )
+    for program in programs:
+        kept = [word for word in program.argv if not str(word).startswith("--kube-api-")]
+        cluster.processes.ensure(replace(program, argv=kept))
 
 
 def _program(cluster: LocalCluster, stages: Path) -> Program:

@@ -16,7 +16,7 @@ class KeyedQueue(Generic[K]):
     A key that is added while a worker has it is handed out again when that worker is done: no wake-up is lost, none is doubled.
     """
 
-    def __init__(self, first: float = 0.5, longest: float = 60.0, gather: float = 0.1) -> None:
+    def __init__(self, first: float = 0.5, longest: float = 60.0, gather: float = 0.2) -> None:
         self._first, self._longest, self._gather = first, longest, gather
         self._waiting: OrderedDict[K, None] = OrderedDict()
         self._working: set[K] = set()
