@@ -83,7 +83,7 @@ class WorkersStatus(StatusModel):
     """Label selector of the worker pods, for the scale subresource."""
 
     running: list[WorkerPod] = Field(default_factory=list)
-    """Pods that run; one that vanishes while no operator looks is counted by the next."""
+    """Pods that run or are being deleted; one that vanishes while no operator looks is counted by the next."""
 
 
 class ProgressStatus(StatusModel):

@@ -22,7 +22,7 @@ def keep_workers(scene: Scene, draft: Draft) -> Draft:
     running = [
         WorkerPod(name=pod.name, uid=pod.uid, index=pod.index)
         for pod in sorted(scene.snapshot.pods, key=lambda pod: pod.name)
-        if pod.running
+        if pod.phase == "Running" and not pod.gone  # one that is being deleted is not lost yet
     ]
     selector = f"{labels.RUN}={scene.snapshot.run.name},{labels.ROLE}={labels.ROLE_WORKER}"
     return draft.with_status(

@@ -60,6 +60,9 @@ def test_a_worker_that_was_deleted_by_force_is_counted_as_deleted() -> None:
 def test_a_worker_that_vanishes_while_no_operator_looks_is_counted_by_the_next_one() -> None:
     world = _running()
     lost = world.alive()[1]
+    world.delete_pod(lost, grace=0)
+    world.settle()
+    assert world.status.restarts.total == 0
     world.restart_operator(lost=(lost,))
     world.settle()
     (record,) = world.status.restarts.recent
