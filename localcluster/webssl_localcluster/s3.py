@@ -80,6 +80,7 @@ def program(binary: Path, plan: Plan, data: Path, keys: Path) -> Program:
             f"-s3.localSocket={data}/s3.sock",
             f"-filer.localSocket={data}/filer.sock",
             "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
             "-s3.iam=false",
             *(f"-{part}.port.grpc={port}" for part, port in grpc_ports(plan).items()),
             "-master.telemetry=false",

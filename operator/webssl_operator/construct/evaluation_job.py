@@ -9,7 +9,7 @@ from webssl_api.status import CheckpointStatus
 
 from webssl_operator.construct.appdef import storage_environment
 from webssl_operator.construct.meta import Manifest, child_labels, child_meta
-from webssl_operator.construct.pod import container, pod_spec, scrape_annotations
+from webssl_operator.construct.pod import container, pod_spec
 from webssl_operator.construct.worker_job import failure_policy
 from webssl_operator.observe.run import RunView
 from webssl_operator.settings import Images
@@ -56,7 +56,7 @@ def evaluation_job(
                         **template.labels,
                         **child_labels(run.name, labels.ROLE_EVALUATION, suite.key),
                     },
-                    "annotations": {**scrape_annotations(), **template.annotations},
+                    "annotations": dict(template.annotations),
                 },
                 "spec": pod_spec(
                     main,
