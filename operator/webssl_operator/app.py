@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -18,7 +19,7 @@ from webssl_operator.act.publisher import EventPublisher
 from webssl_operator.cluster.api import ApiError, HttpApiServer, load_configuration
 from webssl_operator.cluster.audit import Audit
 from webssl_operator.cluster.caches import Caches, RunKey
-from webssl_operator.cluster.kinds import CHILD_KINDS
+from webssl_operator.cluster.kinds import CHILD_KINDS, OWN, Kind
 from webssl_operator.cluster.lease import Elector
 from webssl_operator.cluster.stream import follow
 from webssl_operator.cluster.watches import watch_runs
@@ -46,7 +47,7 @@ class Operator:
         self._settings, self._api = settings, api
         self._caches = Caches()
         self._queue: KeyedQueue[RunKey] = KeyedQueue()
-        self._audit = Audit(api, self._caches, self._queue.add_soon, settings.namespaces, time.monotonic)
+        self._audit = Audit(api, self._caches, self._queue.add, settings.namespaces, time.monotonic)
         self._registry = CollectorRegistry()
         self._registry.register(RunCollector(self._caches.runs, utc_now))
         self._metrics = OwnMetrics(self._registry, self._queue.__len__, self._audit.stale)
@@ -83,6 +84,9 @@ class Operator:
             for server in servers:
                 await server.cleanup()
 
+    def _waker(self, kind: Kind) -> Callable[[RunKey], None]:
+        return partial(self._queue.add_soon, gather=kind.gather)
+
     async def _elect(self) -> None:
         if self._settings.leader_election:
             await self._elector.run()
@@ -95,10 +99,10 @@ class Operator:
         watching = asyncio.Event()
         tasks = [
             asyncio.create_task(
-                watch_runs(self._caches, self._queue.add_soon, self._settings.namespaces, watching)
+                watch_runs(self._caches, self._waker(OWN), self._settings.namespaces, watching)
             ),
             *(
-                asyncio.create_task(follow(self._api, kind, namespace, self._caches, self._queue.add_soon))
+                asyncio.create_task(follow(self._api, kind, namespace, self._caches, self._waker(kind)))
                 for kind in CHILD_KINDS
                 for namespace in self._settings.namespaces or ("",)
             ),

@@ -11,13 +11,13 @@ K = TypeVar("K", bound=Hashable)
 
 
 class KeyedQueue(Generic[K]):
-    """first, longest: back-off in seconds after the first failure of a key, and at most. gather: seconds that `add_soon` waits.
+    """first, longest: back-off in seconds after the first failure of a key, and at most.
 
     A key that is added while a worker has it is handed out again when that worker is done: no wake-up is lost, none is doubled.
     """
 
-    def __init__(self, first: float = 0.5, longest: float = 60.0, gather: float = 0.2) -> None:
-        self._first, self._longest, self._gather = first, longest, gather
+    def __init__(self, first: float = 0.5, longest: float = 60.0) -> None:
+        self._first, self._longest = first, longest
         self._waiting: OrderedDict[K, None] = OrderedDict()
         self._working: set[K] = set()
         self._again: set[K] = set()
@@ -37,10 +37,17 @@ class KeyedQueue(Generic[K]):
             self._waiting[key] = None
             self._ready.set()
 
-    def add_soon(self, key: K) -> None:
-        """Wake a key in a moment, so that events which come together make one pass."""
-        if key not in self._soon and key not in self._waiting:
-            self._soon[key] = asyncio.get_running_loop().call_later(self._gather, self._gathered, key)
+    def add_soon(self, key: K, gather: float) -> None:
+        """Wake a key in `gather` seconds or sooner, so that events which come together make one pass."""
+        if key in self._waiting:
+            return
+        loop = asyncio.get_running_loop()
+        timer = self._soon.get(key)
+        if timer is not None and timer.when() <= loop.time() + gather:
+            return
+        if timer is not None:
+            timer.cancel()
+        self._soon[key] = loop.call_later(gather, self._gathered, key)
 
     def add_at(self, key: K, delay: float) -> None:
         """Wake a key in `delay` seconds; the latest call for a key replaces the one before."""

@@ -44,13 +44,21 @@ async def test_a_delayed_wake_up_replaces_the_one_before() -> None:
 
 
 async def test_wake_ups_that_come_together_make_one() -> None:
-    queue: KeyedQueue[str] = KeyedQueue(gather=0.01)
+    queue: KeyedQueue[str] = KeyedQueue()
     for _ in range(5):
-        queue.add_soon("a")
+        queue.add_soon("a", 0.01)
     assert len(queue) == 0
     assert await queue.take() == "a"
     queue.done("a")
     assert len(queue) == 0
+
+
+async def test_a_more_urgent_wake_up_brings_the_gathered_ones_forward() -> None:
+    queue: KeyedQueue[str] = KeyedQueue()
+    queue.add_soon("a", 1000)
+    queue.add_soon("a", 0)
+    queue.add_soon("a", 1000)
+    assert await queue.take() == "a"
 
 
 async def test_back_off_doubles_up_to_its_bound_and_starts_anew_after_success() -> None:
