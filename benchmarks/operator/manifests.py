@@ -40,7 +40,10 @@ def plain_job(namespace_: str, name: str) -> Manifest:
 
 
 def run(namespace_: str, name: str) -> Manifest:
-    """A run whose trainer ends at once; nothing is left out of what the operator makes for it."""
+    """A run whose trainer ends at once; nothing is left out of what the operator makes for it.
+
+    Only the disruption budget, which comes with the first worker that is seen running, is seldom made: these are over by then.
+    """
     return {
         "apiVersion": "webssl.dev/v1alpha1",
         "kind": "WebSSLRun",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,25 @@ class Kubectl:
             "-",
             stdin=text,
         )
+
+    def wait(self, condition: str, *names: str, seconds: float = 60) -> None:
+        """Waits until all objects, named as KIND/NAME, have a condition.
+
+        Right after its creation an object has no status at all, which ``kubectl wait`` takes for an error; here it is a reason to wait.
+
+        Raises:
+            ClusterError: they do not have it after ``seconds``.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            left = max(1, round(deadline - time.monotonic()))
+            try:
+                self("wait", f"--for=condition={condition}", f"--timeout={left}s", *names, timeout=left + 30)
+                return
+            except ClusterError as error:
+                if "accessor error" not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.2)
 
     def ready_nodes(self, since: datetime.datetime | None = None) -> set[str]:
         """Names of the nodes that report Ready; empty when the API server does not answer.

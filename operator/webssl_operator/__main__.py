@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from dataclasses import replace
+
+import uvloop
 
 from webssl_operator import logs
 from webssl_operator.app import main
@@ -39,7 +40,7 @@ def run() -> int:
     except ValueError as error:
         sys.stderr.write(f"webssl_operator: {error}\n")
         return 2
-    return asyncio.run(main(settings))
+    return uvloop.run(main(settings))
 
 
 if __name__ == "__main__":

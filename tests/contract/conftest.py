@@ -59,5 +59,5 @@ def kube(api_server: ApiServer) -> client.ApiClient:
     crds = [entry for entry in documents if entry and entry["kind"] == "CustomResourceDefinition"]
     api_server.kubectl.apply(crds)
     names = [f"crd/{entry['metadata']['name']}" for entry in crds]
-    api_server.kubectl("wait", "--for=condition=Established", "--timeout=60s", *names)
+    api_server.kubectl.wait("Established", *names)
     return config.new_client_from_config(str(api_server.kubeconfig), context=api_server.context)

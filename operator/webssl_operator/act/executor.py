@@ -67,7 +67,7 @@ class Executor:
                 await self._bury(action)
 
     async def _apply(self, key: RunKey, run: RunView, action: Apply) -> None:
-        answer = await self._api.apply(action.manifest, labels.MANAGER)
+        answer = await self._created(action) or await self._api.apply(action.manifest, labels.MANAGER)
         owners = {o["uid"] for o in answer["metadata"].get("ownerReferences", ()) if o["kind"] == KIND}
         if owners - {run.uid} and action.kind in _API_OF:
             # A namesake that was deleted a moment ago left it behind; what it holds must not be taken for this run's.
@@ -83,6 +83,17 @@ class Executor:
             case "ConfigMap" if answer["metadata"]["labels"][labels.ROLE] == labels.ROLE_REPORT:
                 self._caches.put_config_map(ConfigMapView.of(answer))
         self._caches.applied(key, (action.kind, action.name), action.mark)
+
+    async def _created(self, action: Apply) -> Raw | None:
+        """The new object, or None: it is not expected to be new, or exists already."""
+        if not action.fresh:
+            return None
+        try:
+            return await self._api.create(action.manifest, labels.MANAGER)
+        except ApiError as error:
+            if error.status == CONFLICT:
+                return None
+            raise
 
     async def _remove(self, found: Raw, namespace: str) -> None:
         meta = found["metadata"]

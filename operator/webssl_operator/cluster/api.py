@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import client, config
@@ -53,8 +54,8 @@ class ApiServer(Protocol):
         """JSON merge patch; returns the object."""
         ...
 
-    async def create(self, manifest: Raw) -> Raw:
-        """Create an object."""
+    async def create(self, manifest: Raw, manager: str = "") -> Raw:
+        """Create an object. manager: field manager; without one the API server names it after the client."""
         ...
 
     async def replace(self, manifest: Raw) -> Raw:
@@ -91,13 +92,24 @@ async def load_configuration() -> client.Configuration:
     except config.ConfigException:
         await config.load_kube_config(client_configuration=configuration)
     configuration.connection_pool_maxsize = 64
+    configuration.proxy = configuration.proxy or proxy_of(str(configuration.host))
     return configuration
+
+
+def proxy_of(url: str) -> str | None:
+    """The proxy that the environment names for a URL, by HTTPS_PROXY, HTTP_PROXY and NO_PROXY; None for a direct connection."""
+    parts = urlsplit(url)
+    if not parts.hostname or proxy_bypass(parts.netloc):
+        return None
+    return getproxies().get(parts.scheme)
 
 
 class HttpApiServer:
     """ApiServer over HTTPS."""
 
     def __init__(self, configuration: client.Configuration) -> None:
+        # aiohttp would read the environment and ~/.netrc anew for each request, in a thread: a quarter of the operator's CPU.
+        configuration.client_session_kwargs = {"trust_env": False}
         self._client = client.ApiClient(configuration)
         self._host = str(configuration.host).rstrip("/")
 
@@ -119,10 +131,10 @@ class HttpApiServer:
         path = path_of(api, kind, namespace, name, subresource)
         return await self._call("PATCH", path, {}, patch, "application/merge-patch+json")
 
-    async def create(self, manifest: Raw) -> Raw:
+    async def create(self, manifest: Raw, manager: str = "") -> Raw:
         """See ApiServer.create."""
         path = path_of(manifest["apiVersion"], manifest["kind"], manifest["metadata"]["namespace"])
-        return await self._call("POST", path, {}, manifest)
+        return await self._call("POST", path, {"fieldManager": manager} if manager else {}, manifest)
 
     async def replace(self, manifest: Raw) -> Raw:
         """See ApiServer.replace."""

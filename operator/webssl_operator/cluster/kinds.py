@@ -24,8 +24,8 @@ REPORTS = f"{CHILDREN},{labels.ROLE}={labels.ROLE_REPORT}"
 class Kind:
     """One watched kind: the server-side label selector, and how its objects go into the caches.
 
-    gather: seconds that a change waits for others of the same run, so that they make one pass. Pods change most often and least
-    often alone.
+    gather: seconds that a change waits for others of the same run, so that they make one pass. Pods and Jobs change most often and
+    least often alone: the end of a Job comes in two steps, and the status of neither is worth a write of its own.
     """
 
     api: str
@@ -43,7 +43,7 @@ def _run_view(raw: Mapping[str, Any], caches: Caches) -> View:
 
 OWN = Kind(API_VERSION, "WebSSLRun", "", _run_view, Caches.put_run)
 CHILD_KINDS: tuple[Kind, ...] = (
-    Kind("batch/v1", "Job", CHILDREN, lambda raw, _: JobView.of(raw), Caches.put_job),
+    Kind("batch/v1", "Job", CHILDREN, lambda raw, _: JobView.of(raw), Caches.put_job, gather=1.0),
     Kind("v1", "Pod", CHILDREN, lambda raw, _: PodView.of(raw), Caches.put_pod, gather=1.0),
     Kind(
         "v1",

@@ -10,11 +10,14 @@ from webssl_operator.construct.meta import Manifest
 from webssl_operator.observe.run import RunView
 
 
-def standing_marks(run: RunView, spec: WebSSLRunSpec, workers: int) -> dict[tuple[str, str], str]:
+def standing_marks(
+    run: RunView, spec: WebSSLRunSpec, workers: int, guarded: bool
+) -> dict[tuple[str, str], str]:
     """Kind and name of every standing child, with a mark that is another one whenever its manifest is.
 
     Manifests depend on the run, its generation and, two of them, on the number of workers; so marks are had without building them.
     """
+    budget = {("PodDisruptionBudget", labels.job_name(run.name)): f"{run.uid}/{run.generation}/{workers}"}
     steady = f"{run.uid}/{run.generation}"
     account, job = labels.service_account_name(run.name), labels.job_name(run.name)
     return {
@@ -29,14 +32,15 @@ def standing_marks(run: RunView, spec: WebSSLRunSpec, workers: int) -> dict[tupl
         ("Role", account): steady,
         ("RoleBinding", account): steady,
         ("Service", job): steady,
-        ("PodDisruptionBudget", job): f"{steady}/{workers}",
+        **(budget if guarded else {}),
     }
 
 
-def standing_children(run: RunView, spec: WebSSLRunSpec, workers: int) -> list[Manifest]:
+def standing_children(run: RunView, spec: WebSSLRunSpec, workers: int, guarded: bool) -> list[Manifest]:
     """What has to be there before the first pod starts, and stays for the run's life.
 
-    workers: the number of workers that is wanted now.
+    workers: the number of workers that is wanted now. guarded: whether there are workers for a disruption budget to guard; before
+    that the cluster would only complain, in an event for each run, that the budget has no pods.
     """
     return [
         config_maps.run_config(run, spec),
@@ -47,5 +51,5 @@ def standing_children(run: RunView, spec: WebSSLRunSpec, workers: int) -> list[M
         access.role(run, spec),
         access.role_binding(run),
         network.headless_service(run),
-        network.disruption_budget(run, workers),
+        *([network.disruption_budget(run, workers)] if guarded else []),
     ]

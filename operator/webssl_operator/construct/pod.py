@@ -16,14 +16,12 @@ LOST_NODE_SECONDS = 30
 _SCRATCH = {
     "HOME": env.SCRATCH_MOUNT,
     "TMPDIR": env.SCRATCH_MOUNT,
-    "XDG_CACHE_HOME": f"{env.SCRATCH_MOUNT}/cache",
-    "HF_HOME": f"{env.SCRATCH_MOUNT}/cache/huggingface",
-    "TORCHINDUCTOR_CACHE_DIR": f"{env.SCRATCH_MOUNT}/cache/inductor",
-    "TRITON_CACHE_DIR": f"{env.SCRATCH_MOUNT}/cache/triton",
-    "MPLCONFIGDIR": f"{env.SCRATCH_MOUNT}/cache/matplotlib",
-    "PYTHONDONTWRITEBYTECODE": "1",
-    "PYTHONUNBUFFERED": "1",
+    "TORCHINDUCTOR_CACHE_DIR": f"{env.SCRATCH_MOUNT}/.cache/inductor",
 }
+"""Caches of libraries follow HOME, but Inductor's, which asks for the name of a user that need not have one.
+
+Few on purpose: every pod is written to and watched several times by several controllers, so each variable is paid for often.
+"""
 _LOST_NODE_TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 

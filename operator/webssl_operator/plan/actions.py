@@ -11,10 +11,14 @@ from webssl_operator.observe.pod import PodView
 
 @dataclass(frozen=True)
 class Apply:
-    """Server-side apply of a child. mark: remembered with it, so that it is applied again only when the mark is another one."""
+    """Server-side apply of a child. mark: remembered with it, so that it is applied again only when the mark is another one.
+
+    fresh: nothing of this name is expected. Then it is created, which costs the API server about half, and applied only if it exists.
+    """
 
     manifest: Manifest
     mark: str = ""
+    fresh: bool = False
 
     @property
     def kind(self) -> str:

@@ -37,17 +37,19 @@ def _children(scene: Scene, draft: Draft) -> Draft:
     if draft.failure is not None:
         return draft
     snapshot = scene.snapshot
-    marks = standing_marks(snapshot.run, scene.spec, draft.workers)
+    first = snapshot.run.status.phase is None
+    guarded = any(pod.running for pod in snapshot.pods)
+    marks = standing_marks(snapshot.run, scene.spec, draft.workers, guarded)
     if all(snapshot.applied.get(key) == mark for key, mark in marks.items()):
         return draft
-    for manifest in standing_children(snapshot.run, scene.spec, draft.workers):
+    for manifest in standing_children(snapshot.run, scene.spec, draft.workers, guarded):
         key = (manifest["kind"], manifest["metadata"]["name"])
         found = snapshot.config_maps.get(key[1]) if key[0] == "ConfigMap" else None
         if found is not None and found.owner not in ("", snapshot.run.uid):
             if not found.deleting:
                 draft = draft.with_actions(Delete("ConfigMap", found.name, found.uid))
         elif snapshot.applied.get(key) != marks[key]:
-            draft = draft.with_actions(Apply(manifest, marks[key]))
+            draft = draft.with_actions(Apply(manifest, marks[key], fresh=first))
     return draft
 
 
@@ -65,7 +67,9 @@ def _job(scene: Scene, draft: Draft) -> Draft:
         return draft
     if job is None:
         made = worker_job(run, scene.spec, scene.settings.images, draft.workers)
-        return draft.with_actions(Apply(made)).with_event("Created", f"Job with {draft.workers} workers")
+        return draft.with_actions(Apply(made, fresh=True)).with_event(
+            "Created", f"Job with {draft.workers} workers"
+        )
     if job.ending:
         return draft
     if job.template_digest != template_digest(scene.spec):

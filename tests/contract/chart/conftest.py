@@ -84,9 +84,7 @@ def monitoring_kinds(server: Server, tools: Toolbox, tmp_path_factory: pytest.Te
     for kind in ("podmonitors", "prometheusrules"):
         file = module / "example" / "prometheus-operator-crd" / f"monitoring.coreos.com_{kind}.yaml"
         server.kubectl("apply", "--server-side", "-f", str(file))
-        server.kubectl(
-            "wait", "--for=condition=Established", f"crd/{kind}.monitoring.coreos.com", "--timeout=30s"
-        )
+        server.kubectl.wait("Established", f"crd/{kind}.monitoring.coreos.com")
     return server
 
 
@@ -94,7 +92,7 @@ def monitoring_kinds(server: Server, tools: Toolbox, tmp_path_factory: pytest.Te
 def release(installed_helm: Helm, server: Server) -> Iterator[str]:
     """The chart as `make demo` installs it."""
     installed_helm.must("install", "webssl", CHART, "--namespace", NAMESPACE, "--create-namespace")
-    server.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=30s")
+    server.kubectl.wait("Established", f"crd/{CRD}")
     wait_until(lambda: owners_known(server), "the kind known as an owner", 90, "look at the API server's log")
     yield "webssl"
     installed_helm.must("uninstall", "webssl", "--namespace", NAMESPACE, "--ignore-not-found")

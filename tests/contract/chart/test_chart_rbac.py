@@ -40,9 +40,10 @@ def beginning(release: str, server: Server) -> int:
 
 @pytest.fixture(scope="module")
 def lived(running: OperatorProcess, server: Server) -> OperatorProcess:
-    """After everything that makes the operator ask for something: a namesake's leftover, a lost node, a new template."""
+    """After everything that makes the operator ask for something: a namesake's leftover, a lost node, a pause, a new template."""
     _clear_a_leftover(running, server)
     _lose_a_node(running, server)
+    _pause(running, server)
     patch = {"spec": {"workers": {"template": {"labels": {"team": "vision"}}}}}
     before = found(server, "job", "small", "lived")
     assert before is not None
@@ -108,8 +109,22 @@ def _lose_a_node(running: OperatorProcess, server: Server) -> None:
     server.kubectl(
         "patch", "pod", name, "--namespace=lived", "--subresource=status", "--type=merge", "-p", status
     )
+    budget = labels.job_name("small")
+    until(lambda: found(server, "poddisruptionbudget", budget, "lived"), "a disruption budget", running)
     server.kubectl("delete", "pod", name, "--namespace=lived", "--grace-period=1", "--wait=false")
     until(lambda: found(server, "pod", name, "lived") is None, "the pod on the lost node buried", running, 90)
+
+
+def _pause(running: OperatorProcess, server: Server) -> None:
+    for suspended in (True, False):
+        patch = json.dumps({"spec": {"suspend": suspended}})
+        server.kubectl("patch", "websslrun", "small", "--namespace=lived", "--type=merge", "-p", patch)
+
+        def followed(suspended: bool = suspended) -> bool:
+            job = found(server, "job", "small", "lived")
+            return job is not None and bool(job["spec"].get("suspend")) is suspended
+
+        until(followed, f"a Job with suspend: {suspended}", running)
 
 
 def test_nothing_is_refused(lived: OperatorProcess, server: Server, beginning: int) -> None:
@@ -127,7 +142,6 @@ def test_a_run_has_all_its_children(lived: OperatorProcess, server: Server) -> N
         ("role", labels.service_account_name("small")),
         ("rolebinding", labels.service_account_name("small")),
         ("service", labels.job_name("small")),
-        ("poddisruptionbudget", labels.job_name("small")),
     ):
         assert found(server, kind, name, "children"), (kind, name)
 

@@ -165,7 +165,7 @@ def test_the_template_digest_changes_with_what_a_running_pod_cannot_take_in(
 def test_every_child_belongs_to_the_run_and_carries_the_labels_of_the_watches() -> None:
     run = run_of()
     assert run.spec is not None
-    for manifest in [*standing_children(run, run.spec, 2), job_of(run)]:
+    for manifest in [*standing_children(run, run.spec, 2, True), job_of(run)]:
         meta = manifest["metadata"]
         assert meta["labels"][labels.RUN] == "small"
         assert meta["labels"][labels.MANAGED_BY] == labels.MANAGER
@@ -173,20 +173,24 @@ def test_every_child_belongs_to_the_run_and_carries_the_labels_of_the_watches() 
         assert (owner["kind"], owner["uid"], owner["controller"]) == ("WebSSLRun", "u", True)
 
 
-def test_marks_name_exactly_the_children_that_are_built() -> None:
+@pytest.mark.parametrize("guarded", [True, False])
+def test_marks_name_exactly_the_children_that_are_built(guarded: bool) -> None:
     run = run_of()
     assert run.spec is not None
-    built = {(m["kind"], m["metadata"]["name"]) for m in standing_children(run, run.spec, 2)}
-    assert built == set(standing_marks(run, run.spec, 2))
+    built = {(m["kind"], m["metadata"]["name"]) for m in standing_children(run, run.spec, 2, guarded)}
+    assert built == set(standing_marks(run, run.spec, 2, guarded))
+    assert (("PodDisruptionBudget", "small") in built) is guarded
 
 
 def test_a_mark_changes_whenever_its_manifest_does() -> None:
     one, other = run_of(), run_of()
     assert one.spec is not None
     for workers in (1, 2):
-        before, after = standing_marks(one, one.spec, 2), standing_marks(other, one.spec, workers)
-        built = {(m["kind"], m["metadata"]["name"]): m for m in standing_children(one, one.spec, workers)}
-        old = {(m["kind"], m["metadata"]["name"]): m for m in standing_children(one, one.spec, 2)}
+        before, after = standing_marks(one, one.spec, 2, True), standing_marks(other, one.spec, workers, True)
+        built = {
+            (m["kind"], m["metadata"]["name"]): m for m in standing_children(one, one.spec, workers, True)
+        }
+        old = {(m["kind"], m["metadata"]["name"]): m for m in standing_children(one, one.spec, 2, True)}
         for key, mark in after.items():
             assert (mark == before[key]) is (built[key] == old[key]), key
 
@@ -194,7 +198,7 @@ def test_a_mark_changes_whenever_its_manifest_does() -> None:
 def test_the_pods_role_names_the_runs_own_config_maps_only() -> None:
     run = run_of()
     assert run.spec is not None
-    role = next(m for m in standing_children(run, run.spec, 2) if m["kind"] == "Role")
+    role = next(m for m in standing_children(run, run.spec, 2, True) if m["kind"] == "Role")
     (rule,) = role["rules"]
     assert rule["resources"] == ["configmaps"]
     assert rule["resourceNames"] == [
@@ -208,7 +212,9 @@ def test_the_pods_role_names_the_runs_own_config_maps_only() -> None:
 def test_the_mounted_run_reads_back_as_the_same_specification() -> None:
     run = run_of()
     assert run.spec is not None
-    config = next(m for m in standing_children(run, run.spec, 2) if m["metadata"]["name"] == "small-run")
+    config = next(
+        m for m in standing_children(run, run.spec, 2, True) if m["metadata"]["name"] == "small-run"
+    )
     resolved = ResolvedRun.from_yaml(config["data"]["run.yaml"])
     assert (resolved.spec, resolved.uid) == (run.spec, "u")
 
