@@ -105,7 +105,12 @@ CREATE = [
     ),
     Wrong("no objective", _S + "objective", {}, "exactly one of dino, mae and clip"),
     Wrong("two objectives", _S + "objective.mae", {}, "exactly one of dino, mae and clip"),
-    Wrong("an objective of a later release", _S + "objective", {"mae": {}}, "this release trains dino only"),
+    Wrong(
+        "an objective of a later release",
+        _S + "objective",
+        {"mae": {}},
+        "this release does not train mae yet",
+    ),
     Wrong(
         "a malformed data address",
         _S + "data.source",

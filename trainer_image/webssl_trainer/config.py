@@ -6,16 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
-from webssl_api.objective import DinoSpec, HeadSpec
 from webssl_api.resolved import ResolvedRun
 from webssl_api.run import WebSSLRunSpec
-from webssl_api.schedule import StageSpec
 
 from webssl_trainer.checkpoint.identity import identity_of
+from webssl_trainer.configs import objective_config
 from webssl_trainer.data import BatchPlan, CropSpec
 from webssl_trainer.errors import UserError
 from webssl_trainer.model import VitConfig, vit_config
-from webssl_trainer.objectives.dino import DinoConfig, HeadConfig
+from webssl_trainer.objectives.interface import ObjectiveConfig
 from webssl_trainer.optim import OptimConfig
 from webssl_trainer.storage import StorageOptions
 
@@ -36,7 +35,7 @@ class TrainerConfig:
 
     run_uid: str
     vit: VitConfig
-    dino: DinoConfig
+    objective: ObjectiveConfig
     optim: OptimConfig
     plan: BatchPlan
     stages: tuple[Stage, ...]
@@ -65,7 +64,7 @@ class TrainerConfig:
     def crops_of(self, stage: int) -> CropSpec:
         """What the loader cuts in a stage."""
         sides = self.stages[stage]
-        return replace(self.dino.crops, global_size=sides.global_size, local_size=sides.local_size)
+        return replace(self.objective.crops, global_size=sides.global_size, local_size=sides.local_size)
 
 
 def read_run(path: Path) -> ResolvedRun:
@@ -81,8 +80,6 @@ def read_run(path: Path) -> ResolvedRun:
 def trainer_config(run: ResolvedRun) -> TrainerConfig:
     """The settings of a run. Raises UserError naming the field when the parts refuse them."""
     spec = run.spec
-    if spec.objective.dino is None:
-        raise UserError("spec.objective: this trainer knows dino only: write `objective: {dino: {}}`")
     stages = _stages(spec)
     return TrainerConfig(
         run_uid=run.uid,
@@ -91,7 +88,7 @@ def trainer_config(run: ResolvedRun) -> TrainerConfig:
             patch_size=spec.model.patch_size,
             image_size=spec.schedule.stages[0].resolution,
         ),
-        dino=_dino(spec, spec.objective.dino, stages[-1].end),
+        objective=objective_config(spec, stages[-1].end),
         optim=_optim(spec, stages[-1].end),
         plan=BatchPlan(
             global_batch=spec.schedule.global_batch_size,
@@ -117,38 +114,9 @@ def _stages(spec: WebSSLRunSpec) -> tuple[Stage, ...]:
     first = 0
     for number, stage in enumerate(spec.schedule.stages):
         end = first + spec.schedule.steps_of(number)
-        stages.append(Stage(first, end, stage.resolution, _local_size(stage, spec)))
+        stages.append(Stage(first, end, stage.resolution, stage.local_side(spec.model.patch_size)))
         first = end
     return tuple(stages)
-
-
-def _local_size(stage: StageSpec, spec: WebSSLRunSpec) -> int:
-    return stage.local_side(spec.model.patch_size)
-
-
-def _dino(spec: WebSSLRunSpec, dino: DinoSpec, total_steps: int) -> DinoConfig:
-    first = spec.schedule.stages[0]
-    return DinoConfig(
-        crops=CropSpec(
-            global_size=first.resolution, local_size=_local_size(first, spec), n_local=dino.local_crops
-        ),
-        dino_head=_head(dino.dino_head),
-        ibot_head=_head(dino.ibot_head),
-        drop_path=spec.model.drop_path,
-        student_temperature=dino.student_temperature,
-        teacher_temperature=dino.teacher_temperature,
-        teacher_warmup_fraction=dino.teacher_warmup_fraction,
-        ibot_weight=dino.ibot_weight,
-        koleo_weight=dino.koleo.weight,
-        group_size=dino.koleo.group_size,
-        ema_start=dino.ema_start,
-        patch_embed_lr_multiplier=spec.optimizer.patch_embed_rate_factor,
-        freeze_last_layer_steps=round(dino.freeze_last_layer_fraction * total_steps),
-    )
-
-
-def _head(head: HeadSpec) -> HeadConfig:
-    return HeadConfig(head.hidden_dim, head.bottleneck_dim, head.prototypes)
 
 
 def _optim(spec: WebSSLRunSpec, total_steps: int) -> OptimConfig:

@@ -9,7 +9,8 @@ The loop, per optimizer step::
     objective.after_optimizer_step(ctx)
 
 The loop knows nothing of crops, heads or teachers; an objective knows nothing of data loading, optimizers or
-checkpoints. A new objective is a new folder beside `dino/` and one line in the loop's factory.
+checkpoints. A new objective is a new folder beside `dino/`, a file in `configs/` that reads its
+settings from the manifest, and one line in the loop's factory.
 """
 
 from __future__ import annotations
@@ -43,6 +44,15 @@ class StepContext:
     global_batch_size: int
     device: torch.device
     group: dist.ProcessGroup | None = None
+
+
+class ObjectiveConfig(Protocol):
+    """Settings of an objective, a frozen dataclass; its type tells the loop's factory what to build."""
+
+    @property
+    def crops(self) -> CropSpec:
+        """What the loader must cut from each image in the first stage; later stages replace the sizes."""
+        ...
 
 
 class Objective(Protocol):
