@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from uv import find_uv_bin
+
 from webssl_cli.errors import CliError
 
 _LIMIT = 600
@@ -18,14 +20,8 @@ def from_pypi(requirement: str, cache: Path) -> Path:
     """The files of a wheel, such as `easy-vqa==1.0`. Raises CliError."""
 
     def get(folder: Path) -> None:
-        uv = shutil.which("uv")
-        target = ["--no-deps", "--target", str(folder), requirement]
-        pip = (
-            [uv, "pip", "install", "--python", sys.executable]
-            if uv
-            else [sys.executable, "-m", "pip", "install"]
-        )
-        _run([*pip, *target], folder, f"see that uv or pip can install {requirement}")
+        install = [find_uv_bin(), "pip", "install", "--python", sys.executable, "--no-deps", "--target"]
+        _run([*install, str(folder), requirement], folder, f"see that uv can install {requirement}")
 
     return _once(cache / "pypi" / requirement.replace("==", "-"), get)
 

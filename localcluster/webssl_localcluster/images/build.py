@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 
+from uv import find_uv_bin
+
 from ..commands import run, stream
 from ..node_config import PAUSE_IMAGE
 from ..progress import Reporter, Step
@@ -160,16 +162,9 @@ class Builder:
         if UV_IMAGE in store.names(self.storage):
             return
         with tempfile.TemporaryDirectory(dir=self._made("tmp")) as context:
-            shutil.copy(self._uv_program(), f"{context}/uv")
+            shutil.copy(find_uv_bin(), f"{context}/uv")
             Path(context, "Dockerfile").write_text("FROM scratch\nCOPY uv /uv\n")
             self._buildah("build", "--quiet", "--tag", UV_IMAGE, context)
-
-    def _uv_program(self) -> Path:
-        """uv itself, not a wrapper script (a version switcher's shim, say), which would not run elsewhere."""
-        found = os.environ.get("UV") or shutil.which("uv")
-        if found and Path(found).read_bytes()[:4] == b"\x7fELF":
-            return Path(found)
-        return self._tools.ensure(["uv"])["uv"]
 
     def _build(self, root: Path, target: str, name: str, base: str, step: Step) -> None:
         settings = self._made("settings")

@@ -95,7 +95,6 @@ TOOLS: dict[str, Tool] = {
             probe=("version",),
             fits=("4.",),
         ),
-        Tool("uv", "0.13.8", Wheel("uv", ("bin/uv", "**/bin/uv"))),
         _kubernetes("kube-apiserver"),
         _kubernetes("kube-controller-manager"),
         _kubernetes("kube-scheduler"),
