@@ -16,7 +16,7 @@ settings from the manifest, and one line in the loop's factory.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from webssl_trainer.data.batch import Batch
 from webssl_trainer.data.crop_spec import CropSpec
+from webssl_trainer.model import VitConfig
 from webssl_trainer.optim.param_groups import ParamGroup
 
 
@@ -46,12 +47,34 @@ class StepContext:
     group: dist.ProcessGroup | None = None
 
 
+@dataclass(frozen=True)
+class Needs:
+    """What an objective needs beside the pixels; the default is nothing.
+
+    members: extensions of further members of each sample ("txt"), and for each the manifest's field that names
+        it; `Batch.extras` holds their bytes, and a sample that lacks one counts as broken.
+    files: URLs of files to read once; the objective is built with their bytes.
+    """
+
+    members: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+
+
 class ObjectiveConfig(Protocol):
     """Settings of an objective, a frozen dataclass; its type tells the loop's factory what to build."""
 
     @property
     def crops(self) -> CropSpec:
         """What the loader must cut from each image in the first stage; later stages replace the sizes."""
+        ...
+
+    def sample_flops(self, vit: VitConfig, crops: CropSpec) -> float:
+        """FLOP of a training step per sample, 2 per multiply-add, with the crops of one stage (for MFU)."""
+        ...
+
+    @property
+    def needs(self) -> Needs:
+        """What the loader and the storage must bring beside the crops."""
         ...
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.errors import UserError
+from webssl_trainer.objectives.interface import Needs
 from webssl_trainer.optim.schedules import cosine, warmup
 
 
@@ -63,6 +64,11 @@ class DinoConfig:
                 "or koleo.weight 0"
             )
 
+    @property
+    def needs(self) -> Needs:
+        """Pixels alone."""
+        return Needs()
+
     def ema(self, step: int, total_steps: int) -> float:
         """Momentum of the teacher at a step: a cosine from ema_start to ema_end."""
         return cosine(step, total_steps, self.ema_start, self.ema_end)
@@ -71,3 +77,12 @@ class DinoConfig:
         """Temperature of the teacher at a step: a line over the warmup, then constant."""
         steps = round(self.teacher_warmup_fraction * total_steps)
         return warmup(step, steps, self.teacher_temperature_start, self.teacher_temperature)
+
+    def sample_flops(self, vit: VitConfig, crops: CropSpec) -> float:
+        """FLOP per sample: the student's forward and backward (3 x forward) on all crops, the teacher's forward
+        on the global ones. Heads are left out, so a ratio to the peak is a lower bound."""
+        global_tokens = (crops.global_size // vit.patch_size) ** 2 + 1
+        local_tokens = (crops.local_size // vit.patch_size) ** 2 + 1
+        large = crops.n_global * vit.forward_flops(global_tokens)
+        small = crops.n_local * vit.forward_flops(local_tokens)
+        return 3 * (large + small) + large
