@@ -16,6 +16,7 @@ from webssl_trainer.data.draws import Purpose, uniforms
 from webssl_trainer.data.fetch import fetch
 from webssl_trainer.data.index import DataIndex, SampleRef
 from webssl_trainer.data.order import Order
+from webssl_trainer.data.samples import Part
 from webssl_trainer.data.small_set import RangeReader
 from webssl_trainer.data.views import ViewPool
 from webssl_trainer.errors import UserError
@@ -58,7 +59,7 @@ class Assembler:
         spec: the crops.
         pool: makes the crops.
         seed: seed of the stand-ins.
-        extras: extensions of other members to hand over with the images.
+        extras: extensions of other members to hand over with the images; a sample without one is broken.
         stop: ends waiting for storage when the loader closes.
     """
 
@@ -110,18 +111,19 @@ class Assembler:
         for ref in refs:
             ranges.append(ByteRange(ref.shard, ref.offset, ref.offset + ref.length))
             for part in self._parts(ref):
-                ranges.append(ByteRange(ref.shard, part[1], part[1] + part[2]))
+                ranges.append(ByteRange(ref.shard, part.offset, part.offset + part.length))
         got = fetch(self.storage, ranges, self.stop)
         costs.read += got.bytes_read
         costs.used += sum(len(piece) for piece in got.pieces if piece is not None)
         pieces = iter(got.pieces)
-        data = [(next(pieces), {part[0]: next(pieces) for part in self._parts(ref)}) for ref in refs]
-        whole = [at for at, (image, extras) in enumerate(data) if None not in (image, *extras.values())]
+        data = [(next(pieces), {part.ext: next(pieces) for part in self._parts(ref)}) for ref in refs]
+        reasons = [self._lacking(image, extras) for image, extras in data]
+        whole = [at for at, reason in enumerate(reasons) if reason is None]
         views = self.pool.views([(data[at][0] or b"", positions[at]) for at in whole])
         outcome: dict[int, SampleCrops | str] = dict(zip(whole, views, strict=True))
         filled: list[_Filled | None] = []
         for at, ref in enumerate(refs):
-            crops = outcome.get(at, "its bytes are gone: the shard was removed or cut after it was indexed")
+            crops = outcome.get(at, reasons[at] or "")
             if isinstance(crops, str):
                 broken.append(BrokenReport(positions[at], ref.shard, ref.key, crops))
                 filled.append(None)
@@ -130,10 +132,18 @@ class Assembler:
                 filled.append(_Filled(ref, crops, extras))
         return filled
 
-    def _parts(self, ref: SampleRef) -> list[tuple[str, int, int]]:
-        """Extension, offset and length of the other members that were asked for and exist."""
-        found = [ref.extras[ext] for ext in self.extras if ext in ref.extras]
-        return [(part.ext, part.offset, part.length) for part in found]
+    def _parts(self, ref: SampleRef) -> list[Part]:
+        """The other members that were asked for and exist."""
+        return [ref.extras[ext] for ext in self.extras if ext in ref.extras]
+
+    def _lacking(self, image: bytes | None, extras: dict[str, bytes | None]) -> str | None:
+        """Why a sample is broken before its image is decoded; None when all its bytes are there."""
+        if None in (image, *extras.values()):
+            return "its bytes are gone: the shard was removed or cut after it was indexed"
+        for ext in self.extras:
+            if not (extras.get(ext) or b"").strip():
+                return f"its .{ext} is {'empty' if ext in extras else 'missing'}"
+        return None
 
     def _stacked(
         self,

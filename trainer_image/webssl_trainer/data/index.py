@@ -100,6 +100,15 @@ class DataIndex:
         last = np.flatnonzero(np.diff(self._shard.astype(np.int64), append=-1))
         return int((self._offset[last] + self._length[last]).sum(dtype=np.int64))
 
+    def count_with(self, ext: str) -> int:
+        """How many samples have a further member with this extension (lower case)."""
+        if ext not in self._exts or len(self) == 0:
+            return 0
+        parts = self._table["extras"].combine_chunks().flatten()
+        return int(
+            np.count_nonzero(parts.field("ext").to_numpy(zero_copy_only=False) == self._exts.index(ext))
+        )
+
     def locate(self, index: int) -> SampleRef:
         """Where sample `index` (0-based) lies.
 

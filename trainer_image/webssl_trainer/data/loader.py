@@ -77,7 +77,8 @@ class Loader(Iterator[StepBatches]):
         max_bad_fraction: the share of stand-ins above which the data is called broken.
         max_pixels: larger images are broken samples.
         keep_bytes: a data set whose shards are no larger than this together is kept in memory once read.
-        extras: other members to read with each image, by extension ("txt", "json").
+        extras: other members to read with each image, by extension ("txt", "json"); a sample without one of
+            them, or with an empty one, is broken.
         clock: seconds, for `data_wait_seconds`.
 
     Raises:

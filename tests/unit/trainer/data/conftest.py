@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -31,16 +31,22 @@ def storage() -> Storage:
 
 @pytest.fixture(scope="session")
 def make_set(storage: Storage) -> MakeSet:
-    """Packs `count` images, some of them broken, and gives the folder's URL."""
+    """Packs `count` images, some of them broken, with captions, and gives the folder's URL."""
 
-    def make(count: int, per_shard: int = 16, broken: frozenset[int] = frozenset()) -> str:
+    def make(
+        count: int,
+        per_shard: int = 16,
+        broken: frozenset[int] = frozenset(),
+        captions: Sequence[str | None] | None = None,
+    ) -> str:
+        texts = [f"picture {number}" for number in range(count)] if captions is None else captions
         items = [
             PackItem(
                 key=f"{number:05d}",
                 data=b"not an image" if number in broken else picture(number),
                 ext="png",
                 label=number % 3,
-                caption=f"picture {number}",
+                caption=texts[number],
             )
             for number in range(count)
         ]

@@ -170,11 +170,43 @@ def test_batches_have_the_documented_shapes_and_are_normalised(case: Case) -> No
 
 
 def test_extras_come_with_their_image(case: Case) -> None:
-    for step in case.loader(extras=("txt", "cls", "nothing"), workers=1):
+    for step in case.loader(extras=("txt", "cls"), workers=1):
         for batch in step.batches:
             for name, extras in zip(batch.sample_ids, batch.extras, strict=True):
                 number = int(name.rpartition("/")[2])
                 assert extras == {"txt": f"picture {number}".encode(), "cls": str(number % 3).encode()}
+
+
+@pytest.mark.parametrize("world", [1, 2])
+def test_a_sample_without_a_caption_is_broken_and_moves_nobody_else(
+    storage: Storage, make_set: MakeSet, world: int
+) -> None:
+    lacking, blank = frozenset({2, 9, 33}), frozenset({5})
+    plain = CropSpec(global_size=8, n_global=1, n_local=0, photometric_global=())
+    common: dict[str, Any] = {"order": Order(2, 40), "crops": plain, "steps": 3, "max_bad_fraction": 1.0}
+    whole = Case(storage, load_or_build_index(storage, f"{make_set(40)}/*.tar"))
+    holed = make_set(
+        40, captions=[None if n in lacking else " \n" if n in blank else f"picture {n}" for n in range(40)]
+    )
+    case = Case(storage, load_or_build_index(storage, f"{holed}/*.tar"))
+    before = [row for step in whole.steps(**common) for row in step]
+    after = [row for step in case.steps(world, extras=("txt",), **common) for row in step]
+    for row, found in zip(before, after, strict=True):
+        number = Order(2, 40).sample_at(row[0])
+        if number in lacking | blank:
+            assert int(found[1].rpartition("/")[2]) not in lacking | blank
+        else:
+            assert found == row
+    loader = case.loader(extras=("txt",), **common)
+    reasons = {report.key: report.reason for step in loader for b in step.batches for report in b.broken}
+    assert {reasons[f"{number:05d}"] for number in lacking} == {"its .txt is missing"}
+    assert reasons["00005"] == "its .txt is empty"
+    assert loader.counters.stand_ins == sum(Order(2, 40).sample_at(p) in lacking | blank for p in range(48))
+    assert (whole.index.count_with("txt"), case.index.count_with("txt"), case.index.count_with("json")) == (
+        40,
+        37,
+        0,
+    )
 
 
 def test_without_a_number_of_steps_the_loader_goes_on_over_epochs(case: Case) -> None:
