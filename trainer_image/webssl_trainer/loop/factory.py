@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from webssl_trainer.config import TrainerConfig
@@ -16,8 +16,12 @@ _BUILDERS: dict[type, Callable[..., Any]] = {
 }
 
 
-def build_objective(config: TrainerConfig, processes: Processes) -> Objective:
-    """The objective with its networks on this process's device, with their initial values."""
-    parallel = processes.parallel(should_shard(config.vit, processes.peers.world))
-    built: Objective = _BUILDERS[type(config.objective)](config.vit, config.objective, parallel, config.seed)
+def build_objective(config: TrainerConfig, processes: Processes, files: Mapping[str, bytes]) -> Objective:
+    """The objective with its networks on this process's device, with their initial values.
+
+    files: what its settings need, by URL; an objective whose settings name none is built without.
+    """
+    settings, parallel = config.objective, processes.parallel(should_shard(config.vit, processes.peers.world))
+    needed = {"files": files} if settings.needs.files else {}
+    built: Objective = _BUILDERS[type(settings)](config.vit, settings, parallel, config.seed, **needed)
     return built

@@ -20,6 +20,7 @@ from webssl_trainer.checkpoint.steplog import StepLog
 from webssl_trainer.config import TrainerConfig
 from webssl_trainer.data import DataIndex, Loader, Order, load_index, load_or_build_index
 from webssl_trainer.loop.factory import build_objective
+from webssl_trainer.loop.needs import check_members, read_files
 from webssl_trainer.loop.processes import Processes
 from webssl_trainer.objectives import Objective
 from webssl_trainer.optim import Schedules, build_optimizer
@@ -64,6 +65,7 @@ class Session:
             steps=config.stages[stage].end - self.step,
             workers=config.loader_threads,
             max_bad_fraction=config.max_bad_fraction,
+            extras=tuple(config.objective.needs.members),
         )
 
     def state(self) -> dict[str, Any]:
@@ -105,7 +107,8 @@ def open_session(config: TrainerConfig, processes: Processes, storage: Storage, 
     nonce, now = uuid.uuid4().hex[:16], datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     start = begin_attempt(storage, uri, peers, nonce, now, seen, dict(config.identity))
     index = _open_index(config, processes, storage, start.index_digest)
-    objective = build_objective(config, processes)
+    check_members(index, config.objective.needs, config.max_bad_fraction)
+    objective = build_objective(config, processes, read_files(storage, config.objective.needs))
     session = Session(
         config=config,
         processes=processes,
