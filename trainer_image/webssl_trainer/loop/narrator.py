@@ -17,7 +17,7 @@ from webssl_trainer.checkpoint.saver import SaveOutcome
 from webssl_trainer.loop.pace import Pace
 from webssl_trainer.loop.progress_file import write_progress
 from webssl_trainer.loop.session import Session
-from webssl_trainer.observe.flops import peak_flops, sample_flops
+from webssl_trainer.observe.flops import peak_flops
 from webssl_trainer.observe.metrics import TrainerMetrics
 from webssl_trainer.reporting import Reporter
 
@@ -149,6 +149,7 @@ class Narrator:
         pace = self._pace.images_per_second
         if pace is not None:
             metrics.images_per_second.set(pace)
-            crops = session.config.crops_of(session.config.stage_at(session.step - 1))
+            config = session.config
+            crops = config.crops_of(config.stage_at(session.step - 1))
             if self._peak > 0:
-                metrics.mfu.set(pace * sample_flops(session.config.vit, crops) / self._peak)
+                metrics.mfu.set(pace * config.objective.sample_flops(config.vit, crops) / self._peak)

@@ -22,16 +22,19 @@ _STD = 0.02
 def initialise(module: nn.Module, seed: int) -> None:
     """Set every parameter of a materialised module, plain or sharded.
 
-    Linear weights, position embedding and mask follow DINOv2: normal with std 0.02 (biases 0), patch
-    projection uniform within 1 / sqrt(fan in), norms 1 and 0, CLS token normal with std 1e-6, mask token 0.
-    A module with parameters of its own declares them in an attribute `initial`: name -> (mean, std).
+    Linear weights are normal with std 0.02 (DINOv2), or uniform by Xavier (MAE) where the module that is given
+    says so in an attribute `linear_initial`; biases 0. The patch projection is uniform within 1 / sqrt(fan in),
+    by Xavier its weight too; norms 1 and 0. A module with parameters of its own declares them in an attribute
+    `initial`: name -> (mean, std) of a normal distribution, or the values.
 
     Raises:
         TypeError: a parameter belongs to a module without a rule here.
     """
+    xavier = getattr(module, "linear_initial", "normal") == "xavier"
     for owner_name, owner in module.named_modules():
         for name, parameter in owner.named_parameters(recurse=False):
-            full = _value(owner, name, tuple(parameter.shape), _generator(seed, f"{owner_name}.{name}"))
+            generator = _generator(seed, f"{owner_name}.{name}")
+            full = _value(owner, name, tuple(parameter.shape), generator, xavier)
             if isinstance(parameter, DTensor):
                 # Every process drew the same tensor; no source rank, so nothing is sent.
                 parameter.copy_(
@@ -46,13 +49,18 @@ def initialise(module: nn.Module, seed: int) -> None:
                 parameter.copy_(full)
 
 
-def _value(owner: nn.Module, name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+def _value(
+    owner: nn.Module, name: str, shape: tuple[int, ...], generator: torch.Generator, xavier: bool
+) -> Tensor:
     zeros = torch.zeros(shape)
-    declared: dict[str, tuple[float, float]] | None = getattr(owner, "initial", None)
+    declared: dict[str, tuple[float, float] | Tensor] | None = getattr(owner, "initial", None)
     if declared is not None:
-        mean, std = declared[name]
-        return zeros.normal_(mean, std, generator=generator)
+        value = declared[name]
+        return value if isinstance(value, Tensor) else zeros.normal_(*value, generator=generator)
     match owner:
+        case nn.Linear() | nn.Conv2d() if xavier and name == "weight":
+            bound = math.sqrt(6 / (shape[0] + math.prod(shape[1:])))
+            return zeros.uniform_(-bound, bound, generator=generator)
         case nn.Linear():
             return zeros if name == "bias" else zeros.normal_(std=_STD, generator=generator)
         case nn.Conv2d():

@@ -74,5 +74,4 @@ def set_last_micro_batch(network: nn.Module, last: bool) -> None:
 
 def should_shard(config: VitConfig, world_size: int) -> bool:
     """Whether a model is large enough for sharding to pay: above about 0.5 billion parameters."""
-    parameters = config.depth * (4 * config.width**2 + 3 * config.width * config.mlp_hidden)
-    return world_size > 1 and parameters > _REPLICATE_UP_TO
+    return world_size > 1 and config.depth * config.block_weights > _REPLICATE_UP_TO

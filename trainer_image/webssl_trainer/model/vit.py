@@ -1,7 +1,7 @@
-"""The vision transformer: DINOv2's architecture with SwiGLU, LayerScale and a learned position embedding.
+"""The vision transformer, with the details of DINOv2 or of MAE as its configuration says.
 
-Shape letters: B images, C channels, H and W pixels, L patches, D width, T tokens of a packed batch (CLS and
-patches of several batches of images, see `packing`), S images of a packed batch.
+Shape letters: B images, C channels, H and W pixels, L patches, V visible patches, D width, T tokens of a packed
+batch (CLS and patches of several batches of images, see `packing`), S images of a packed batch.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from webssl_trainer.model.config import VitConfig
 from webssl_trainer.model.packing import Part, pack, per_token, unpack
+from webssl_trainer.model.positions import embedding_for, sincos_embedding
 
 
 class VitOutput(NamedTuple):
@@ -59,13 +60,27 @@ class SwiGlu(nn.Module):
         return projected
 
 
-class LayerScale(nn.Module):
-    """A learned factor per channel on a residual branch."""
+class GeluMlp(nn.Module):
+    """Two linear layers with GELU in between."""
 
     def __init__(self, config: VitConfig) -> None:
         super().__init__()
-        self.gamma = nn.Parameter(torch.empty(config.width))
-        self.initial = {"gamma": (config.layer_scale, 0.0)}
+        self.fc1 = nn.Linear(config.width, config.mlp_hidden)
+        self.fc2 = nn.Linear(config.mlp_hidden, config.width)
+
+    def forward(self, x_TD: Tensor) -> Tensor:
+        """(T, D) -> (T, D)."""
+        projected: Tensor = self.fc2(F.gelu(self.fc1(x_TD)))
+        return projected
+
+
+class LayerScale(nn.Module):
+    """A learned factor per channel on a residual branch."""
+
+    def __init__(self, width: int, initial: float) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.empty(width))
+        self.initial = {"gamma": (initial, 0.0)}
 
     def forward(self, x_TD: Tensor) -> Tensor:
         """(T, D) -> (T, D)."""
@@ -79,10 +94,10 @@ class Block(nn.Module):
         super().__init__()
         self.norm1 = nn.LayerNorm(config.width, eps=config.norm_eps)
         self.attn = Attention(config)
-        self.ls1 = LayerScale(config)
+        self.ls1 = _layer_scale(config)
         self.norm2 = nn.LayerNorm(config.width, eps=config.norm_eps)
-        self.mlp = SwiGlu(config)
-        self.ls2 = LayerScale(config)
+        self.mlp = SwiGlu(config) if config.mlp == "swiglu" else GeluMlp(config)
+        self.ls2 = _layer_scale(config)
 
     def forward(self, x_TD: Tensor, layout: Sequence[Part], branch_scale_2T: Tensor | None) -> Tensor:
         """(T, D) -> (T, D); branch_scale_2T multiplies the attention and the MLP branch of each token."""
@@ -113,9 +128,16 @@ class VisionTransformer(nn.Module):
         self.config = config
         self.patch_embed = PatchEmbed(config)
         self.cls_token = nn.Parameter(torch.empty(1, 1, config.width))
-        self.pos_embed = nn.Parameter(torch.empty(1, 1 + config.grid_size**2, config.width))
-        self.mask_token = nn.Parameter(torch.empty(1, config.width))
-        self.initial = {"cls_token": (0.0, 1e-6), "pos_embed": (0.0, 0.02), "mask_token": (0.0, 0.0)}
+        learned = config.position == "learned"
+        self.pos_embed = nn.Parameter(torch.empty(1, 1 + config.grid_size**2, config.width), learned)
+        self.initial: dict[str, tuple[float, float] | Tensor] = {
+            "cls_token": (0.0, config.cls_std),
+            "pos_embed": (0.0, 0.02) if learned else sincos_embedding(config.grid_size, config.width),
+        }
+        if config.mask_token:
+            self.mask_token = nn.Parameter(torch.empty(1, config.width))
+            self.initial["mask_token"] = (0.0, 0.0)
+        self.linear_initial = config.linear_initial
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width, eps=config.norm_eps)
 
@@ -136,11 +158,27 @@ class VisionTransformer(nn.Module):
         Raises:
             UserError: a resolution is not a multiple of the patch size.
         """
-        x_TD, layout = self._embed(images, masks)
-        for index, block in enumerate(self.blocks):
-            scale_2T = None if branch_scales is None else per_token(branch_scales[index], layout)
-            x_TD = block(x_TD, layout, scale_2T)
-        return [VitOutput(x[:, 0], x[:, 1:]) for x in unpack(self.norm(x_TD), layout)]
+        return self._blocks(*pack(self._sequences(images, masks)), branch_scales)
+
+    def visible(
+        self, images_BCHW: Tensor, visible_BV: Tensor, branch_scales: Tensor | None = None
+    ) -> VitOutput:
+        """Features from some patches of each image; the blocks see no other ones.
+
+        Args:
+            images_BCHW: (B, 3, H, W).
+            visible_BV: int64 (B, V), which patches, counted row by row.
+            branch_scales: as in `forward`, S = B.
+
+        Returns:
+            CLS (B, D) and the features of the visible patches (B, V, D) in the order asked for.
+        """
+        (sequence_BLD,) = self._sequences([images_BCHW], None)
+        cls_B1D, patches_BLD = sequence_BLD[:, :1], sequence_BLD[:, 1:]
+        index_BVD = visible_BV.unsqueeze(-1).expand(-1, -1, patches_BLD.shape[-1])
+        x_TD, layout = pack([torch.cat([cls_B1D, patches_BLD.gather(1, index_BVD)], dim=1)])
+        (output,) = self._blocks(x_TD, layout, branch_scales)
+        return output
 
     def features(self, images_BCHW: Tensor, layers: Sequence[int] | None = None) -> list[VitOutput]:
         """Features for evaluation: one output for each of `layers`.
@@ -157,7 +195,7 @@ class VisionTransformer(nn.Module):
         if layers is None:
             return self.forward([images_BCHW])
         wanted = [range(len(self.blocks))[layer] for layer in layers]
-        x_TD, layout = self._embed([images_BCHW], None)
+        x_TD, layout = pack(self._sequences([images_BCHW], None))
         seen: dict[int, VitOutput] = {}
         for index, block in enumerate(self.blocks):
             x_TD = block(x_TD, layout, None)
@@ -166,9 +204,14 @@ class VisionTransformer(nn.Module):
                 seen[index] = VitOutput(x_BLD[:, 0], x_BLD[:, 1:])
         return [seen[index] for index in wanted]
 
-    def _embed(
-        self, images: Sequence[Tensor], masks: Sequence[Tensor | None] | None
-    ) -> tuple[Tensor, list[Part]]:
+    def _blocks(self, x_TD: Tensor, layout: Sequence[Part], branch_scales: Tensor | None) -> list[VitOutput]:
+        for index, block in enumerate(self.blocks):
+            scale_2T = None if branch_scales is None else per_token(branch_scales[index], layout)
+            x_TD = block(x_TD, layout, scale_2T)
+        return [VitOutput(x[:, 0], x[:, 1:]) for x in unpack(self.norm(x_TD), layout)]
+
+    def _sequences(self, images: Sequence[Tensor], masks: Sequence[Tensor | None] | None) -> list[Tensor]:
+        """CLS and patch embeddings with their positions, (B_i, 1 + L_i, D) each."""
         sequences = []
         for images_BCHW, mask_BL in zip(images, masks or [None] * len(images), strict=True):
             rows, columns = self.config.grid_of(*images_BCHW.shape[-2:])
@@ -177,20 +220,15 @@ class VisionTransformer(nn.Module):
                 x_BLD = torch.where(mask_BL.unsqueeze(-1), self.mask_token.to(x_BLD.dtype), x_BLD)
             cls_BLD = self.cls_token.to(x_BLD.dtype).expand(len(x_BLD), -1, -1)
             sequences.append(torch.cat([cls_BLD, x_BLD], dim=1) + self.position_embedding(rows, columns))
-        return pack(sequences)
+        return sequences
 
     def position_embedding(self, rows: int, columns: int) -> Tensor:
-        """Position embedding of the CLS token and a grid of patches: (1, 1 + rows * columns, D).
+        """Position embedding of the CLS token and a grid of patches, see `positions.embedding_for`."""
+        return embedding_for(self.pos_embed, rows, columns)
 
-        Grids other than the stored one are interpolated bicubically, in fp32.
-        """
-        size = self.config.grid_size
-        if (rows, columns) == (size, size):
-            return self.pos_embed
-        grid_1DHW = torch.unflatten(self.pos_embed[:, 1:], 1, (size, size)).permute(0, 3, 1, 2)
-        resized_1DHW = F.interpolate(grid_1DHW.float(), size=(rows, columns), mode="bicubic")
-        patches_1LD = resized_1DHW.flatten(2).transpose(1, 2).to(self.pos_embed.dtype)
-        return torch.cat([self.pos_embed[:, :1], patches_1LD], dim=1)
+
+def _layer_scale(config: VitConfig) -> nn.Module:
+    return nn.Identity() if config.layer_scale is None else LayerScale(config.width, config.layer_scale)
 
 
 def _scaled(x_TD: Tensor, branch_scale_2T: Tensor | None, branch: int) -> Tensor:

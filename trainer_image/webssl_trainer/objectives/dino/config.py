@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.errors import UserError
+from webssl_trainer.model import VitConfig
 from webssl_trainer.objectives.interface import Needs
 from webssl_trainer.optim.schedules import cosine, warmup
 
