@@ -14,7 +14,7 @@ from webssl_api.run import WebSSLRunSpec
 from webssl_trainer.checkpoint.discovery import verify_objects
 from webssl_trainer.checkpoint.objects import ObjectReader
 from webssl_trainer.errors import UserError
-from webssl_trainer.model import VisionTransformer, vit_config
+from webssl_trainer.model import VisionTransformer, VitConfig, vit_config
 from webssl_trainer.storage import Storage, StorageNotFoundError, join
 
 from webssl_eval.encoders.vit import VitEncoder
@@ -78,10 +78,33 @@ def checkpoint_encoder(
     config = vit_config(
         spec.model.size.value, patch_size=spec.model.patch_size, image_size=stages[0].resolution
     )
-    vit = VisionTransformer(config)
-    load_module(vit, ENCODERS[_objective(spec)], ObjectReader(storage, folder), folder)
+    vit = load_vit(storage, folder, config, spec.objective.kind)
     name = f"{spec.model.size.value}/{spec.model.patch_size} at step {manifest.step}"
     return VitEncoder(vit, resolution or stages[-1].resolution, name, device)
+
+
+def load_vit(storage: Storage, folder: str, config: VitConfig, objective: str) -> VisionTransformer:
+    """The encoder's transformer of a checkpoint whose objects have been verified, on the CPU.
+
+    Raises:
+        UserError: the objective has no encoder, or the checkpoint does not hold this one.
+    """
+    vit = VisionTransformer(config)
+    load_module(vit, encoder_module(objective), ObjectReader(storage, folder), folder)
+    return vit
+
+
+def encoder_module(objective: str) -> str:
+    """Dotted name of the module that is an objective's encoder.
+
+    Raises:
+        UserError: it has none.
+    """
+    if objective not in ENCODERS:
+        raise UserError(
+            f"spec.objective {objective} has no encoder to evaluate yet; use {', '.join(ENCODERS)}"
+        )
+    return ENCODERS[objective]
 
 
 def load_module(module: torch.nn.Module, name: str, reader: ObjectReader, folder: str) -> None:
@@ -124,12 +147,3 @@ def _check(leaf: str, shape: tuple[int, ...], keys: dict[str, str], metadata: Me
 def _some(names: Iterable[str]) -> str:
     found = sorted(names)
     return ", ".join(found[:3]) + (", ..." if len(found) > 3 else "") or "no parameter under that name"
-
-
-def _objective(spec: WebSSLRunSpec) -> str:
-    kinds = [kind for kind in ("dino", "mae", "clip") if getattr(spec.objective, kind) is not None]
-    if kinds[0] not in ENCODERS:
-        raise UserError(
-            f"spec.objective {kinds[0]} has no encoder to evaluate yet; use {', '.join(ENCODERS)}"
-        )
-    return kinds[0]
