@@ -11,9 +11,10 @@ from webssl_api.run import WebSSLRunSpec
 
 from webssl_trainer.checkpoint.identity import identity_of
 from webssl_trainer.configs import objective_config
+from webssl_trainer.configs.architecture import architecture
 from webssl_trainer.data import BatchPlan, CropSpec
 from webssl_trainer.errors import UserError
-from webssl_trainer.model import VitConfig, vit_config
+from webssl_trainer.model import VitConfig
 from webssl_trainer.objectives.interface import ObjectiveConfig
 from webssl_trainer.optim import OptimConfig
 from webssl_trainer.storage import StorageOptions
@@ -83,11 +84,7 @@ def trainer_config(run: ResolvedRun) -> TrainerConfig:
     stages = _stages(spec)
     return TrainerConfig(
         run_uid=run.uid,
-        vit=vit_config(
-            spec.model.size.value,
-            patch_size=spec.model.patch_size,
-            image_size=spec.schedule.stages[0].resolution,
-        ),
+        vit=architecture(spec),
         objective=objective_config(spec, stages[-1].end),
         optim=_optim(spec, stages[-1].end),
         plan=BatchPlan(

@@ -10,9 +10,11 @@ from webssl_trainer.loop.processes import Processes
 from webssl_trainer.model import should_shard
 from webssl_trainer.objectives import Objective
 from webssl_trainer.objectives.dino import DinoConfig, DinoObjective
+from webssl_trainer.objectives.mae import MaeConfig, MaeObjective
 
 _BUILDERS: dict[type, Callable[..., Any]] = {
     DinoConfig: DinoObjective,
+    MaeConfig: MaeObjective,
 }
 
 

@@ -30,6 +30,7 @@ class Purpose(IntEnum):
     BLOCK_MASK = 1
     DROP_PATH = 2
     PARAMETER = 3
+    RANDOM_MASK = 4
 
 
 def bits(seed: int, position: IntLike, purpose: Purpose, *indices: IntLike) -> UInt64Array:

@@ -1,4 +1,4 @@
-"""One process of a small DINO training, run by `test_world_size.py`: called, or as a script.
+"""One process of a small training, run by the tests of world sizes: called, or as a script.
 
 Usage: world.py JSON, with the keys of `Job`; writes the losses of each step to `<out>/rank<r>.json`.
 """
@@ -6,6 +6,7 @@ Usage: world.py JSON, with the keys of `Job`; writes the losses of each step to 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,10 @@ from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict, se
 from webssl_trainer.data.batch import Batch
 from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.model import Parallel, vit_config
-from webssl_trainer.objectives import StepContext
+from webssl_trainer.objectives import Objective, StepContext
 from webssl_trainer.objectives.dino import DinoConfig, DinoObjective, HeadConfig
+from webssl_trainer.objectives.mae import DecoderConfig, MaeConfig, MaeObjective
+from webssl_trainer.objectives.mae.config import mae_crops
 from webssl_trainer.optim import OptimConfig, Schedules, build_optimizer, clip_gradients
 
 GLOBAL_BATCH = 16
@@ -31,7 +34,8 @@ SEED = 5
 @dataclass(frozen=True)
 class Job:
     """rank of world processes; strategy replicate or shard; steps [first, last); accumulate micro-batches per
-    process and step; load is a checkpoint folder, save one to write before step save_at; out gets losses."""
+    process and step; load is a checkpoint folder, save one to write before step save_at; out gets losses.
+    objective is a key of OBJECTIVES."""
 
     rank: int
     world: int
@@ -44,6 +48,7 @@ class Job:
     load: str | None = None
     save: str | None = None
     save_at: int = 0
+    objective: str = "dino"
 
 
 def image(position: int, crop: int, size: int) -> torch.Tensor:
@@ -62,18 +67,20 @@ def micro_batch(first: int, count: int, crops: CropSpec) -> Batch:
         positions=np.arange(first, first + count),
         sample_ids=[str(p) for p in positions],
         global_crops=torch.stack(
-            [torch.stack([image(p, c, crops.global_size) for p in positions]) for c in range(2)]
+            [torch.stack([image(p, c, crops.global_size) for p in positions]) for c in range(crops.n_global)]
         ),
         local_crops=torch.stack(
             [
-                torch.stack([image(p, 2 + c, crops.local_size) for p in positions])
+                torch.stack([image(p, crops.n_global + c, crops.local_size) for p in positions])
                 for c in range(crops.n_local)
             ]
-        ),
+        )
+        if crops.n_local
+        else torch.empty(0),
     )
 
 
-def objective(strategy: str, group: dist.ProcessGroup | None) -> DinoObjective:
+def dino(parallel: Parallel) -> Objective:
     crops = CropSpec(global_size=32, local_size=16, n_local=2)
     config = DinoConfig(
         crops=crops,
@@ -83,12 +90,21 @@ def objective(strategy: str, group: dist.ProcessGroup | None) -> DinoObjective:
         drop_path=0.3,
         freeze_last_layer_steps=3,
     )
-    parallel = Parallel(torch.device("cpu"), group, shard=strategy == "shard")
     return DinoObjective(vit_config("tiny", patch_size=8, image_size=32), config, parallel, SEED)
 
 
+def mae(parallel: Parallel) -> Objective:
+    config = MaeConfig(crops=mae_crops(32), decoder=DecoderConfig(48, 2, 3), drop_path=0.1)
+    vit = vit_config("tiny", patch_size=8, image_size=32, family="mae")
+    return MaeObjective(vit, config, parallel, SEED)
+
+
+OBJECTIVES = {"dino": dino, "mae": mae}
+
+
 def train(job: Job, group: dist.ProcessGroup | None) -> list[dict[str, float]]:
-    trained = objective(job.strategy, group)
+    parallel = Parallel(torch.device("cpu"), group, shard=job.strategy == "shard")
+    trained = OBJECTIVES[job.objective](parallel)
     schedules = Schedules(OptimConfig(learning_rate=1e-3, warmup_steps=5), TOTAL_STEPS)
     optimizer = build_optimizer(trained.param_groups(), schedules.config)
     if job.load is not None:
@@ -113,12 +129,12 @@ def train(job: Job, group: dist.ProcessGroup | None) -> list[dict[str, float]]:
     return losses
 
 
-def state(trained: DinoObjective, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+def state(trained: Objective, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     modules = {name: module.state_dict() for name, module in trained.modules.items()}
     return {"modules": modules, "optimizer": get_optimizer_state_dict(trained.trained, optimizer)}
 
 
-def restore(trained: DinoObjective, optimizer: torch.optim.Optimizer, folder: str) -> None:
+def restore(trained: Objective, optimizer: torch.optim.Optimizer, folder: str) -> None:
     loaded = state(trained, optimizer)
     dcp.load(loaded, checkpoint_id=folder, no_dist=not dist.is_initialized())
     for name, module in trained.modules.items():
@@ -128,6 +144,7 @@ def restore(trained: DinoObjective, optimizer: torch.optim.Optimizer, folder: st
 
 def main(job: Job) -> None:
     torch.set_num_threads(1)
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     group = None
     if job.world > 1 or job.strategy == "shard":
         dist.init_process_group(
