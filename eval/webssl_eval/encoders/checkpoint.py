@@ -13,13 +13,14 @@ from webssl_api.manifest import MANIFEST_NAME, CheckpointManifest
 from webssl_api.run import WebSSLRunSpec
 from webssl_trainer.checkpoint.discovery import verify_objects
 from webssl_trainer.checkpoint.objects import ObjectReader
+from webssl_trainer.configs.architecture import architecture
 from webssl_trainer.errors import UserError
-from webssl_trainer.model import VisionTransformer, VitConfig, vit_config
+from webssl_trainer.model import VisionTransformer, VitConfig
 from webssl_trainer.storage import Storage, StorageNotFoundError, join
 
 from webssl_eval.encoders.vit import VitEncoder
 
-ENCODERS = {"dino": "teacher.backbone"}
+ENCODERS = {"dino": "teacher.backbone", "mae": "autoencoder.encoder"}
 """Dotted name of the module to evaluate, by objective: `Objective.encoder` of each."""
 
 
@@ -75,10 +76,7 @@ def checkpoint_encoder(
         raise UserError(f"checkpoint {folder} is damaged: {problem}; evaluate another checkpoint")
     # The position embedding has the size of the first stage; later resolutions interpolate it.
     stages = spec.schedule.stages
-    config = vit_config(
-        spec.model.size.value, patch_size=spec.model.patch_size, image_size=stages[0].resolution
-    )
-    vit = load_vit(storage, folder, config, spec.objective.kind)
+    vit = load_vit(storage, folder, architecture(spec), spec.objective.kind)
     name = f"{spec.model.size.value}/{spec.model.patch_size} at step {manifest.step}"
     return VitEncoder(vit, resolution or stages[-1].resolution, name, device)
 
