@@ -118,7 +118,7 @@ DATASETS: dict[str, Dataset] = {
         files=("*.tar",),
     ),
     "emoji": Dataset(
-        title="3,786 drawings of 64 x 64 pixels",
+        title="3,786 drawings of 64 x 64 pixels, captioned by their names",
         source="npm package emoji-datasource-google",
         fetch=_fetch_emoji,
         build=_build_emoji,

@@ -79,10 +79,22 @@ def test_the_bomb_is_a_real_picture_when_it_is_small():
     assert Image.open(io.BytesIO(broken.bomb(33))).convert("L").getextrema() == (0, 0)
 
 
-def test_emoji_are_taken_in_the_order_of_their_names(tmp_path):
-    for name in ("b.png", "a.png"):
-        (tmp_path / name).write_bytes(png("red"))
-    assert [item.key for item in emoji.images(tmp_path)] == ["emoji-a", "emoji-b"]
+def test_emoji_are_taken_in_the_order_of_their_code_points_with_their_names_as_captions(tmp_path):
+    folder = tmp_path / "img" / "google" / "64"
+    folder.mkdir(parents=True)
+    for name in ("b.png", "a.png", "a-dark.png"):
+        (folder / name).write_bytes(png("red"))
+    dark = {"1F3FF": {"image": "a-dark.png"}}
+    table = [
+        {"name": "B", "image": "b.png"},
+        {"name": "WAVING HAND", "image": "a.png", "skin_variations": dark},
+    ]
+    (tmp_path / "emoji.json").write_text(json.dumps(table))
+    assert [(item.key, item.caption) for item in emoji.images(folder)] == [
+        ("emoji-a-dark", "waving hand, dark skin tone"),
+        ("emoji-a", "waving hand"),
+        ("emoji-b", "b"),
+    ]
 
 
 def test_a_package_is_fetched_once_and_a_broken_fetch_leaves_nothing(tmp_path):
