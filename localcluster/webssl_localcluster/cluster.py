@@ -14,10 +14,10 @@ from .images.build import Builder
 from .images.inputs import TARGETS
 from .kubectl import Kubectl
 from .network import Network
-from .node import Node
+from .node import Node, join
 from .pki import Authority, identities
 from .plan import Plan
-from .processes import Processes, wait_until
+from .processes import Processes
 from .progress import Reporter
 from .s3 import S3Access
 from .services import Services
@@ -213,7 +213,7 @@ class LocalCluster:
         """Switches a node on again and waits until it is Ready."""
         node = self.node(name)
         node.start()
-        self._join([node], timeout)
+        join([node], self.kubectl, timeout)
 
     def kill_s3(self) -> None:
         """``kill -9`` to the S3 server."""
@@ -284,7 +284,7 @@ class LocalCluster:
             for node in nodes:
                 node.start()
                 load.load(node, pause)
-            self._join(nodes, 120)
+            join(nodes, self.kubectl, 120)
             if spec.gpus:
                 for node in nodes:
                     self.advertise_gpus(node.plan.name, spec.gpus)
@@ -295,24 +295,4 @@ class LocalCluster:
     def _put(self, builder: Builder, names: Sequence[str], *, forget: bool = False) -> None:
         plan = self.plan
         nodes = [node for name in plan.all_nodes if (node := self._node(plan, name.name)).running]
-        images = [store.read(builder.storage, name) for name in names]
-        with self.reporter.step("images onto the nodes", len(nodes) * len(images)) as step:
-            for node in nodes:
-                for image in images:
-                    step.detail(f"{image.name} -> {node.plan.name}")
-                    load.load(node, image)
-                    step.advance()
-                if forget:
-                    load.forget_others(node, set(names))
-
-    def _join(self, nodes: Sequence[Node], timeout: float) -> None:
-        """Has the nodes join and waits until they are Ready; those that join anew must have said so since."""
-        began = datetime.datetime.now(datetime.UTC)
-        started = {node.plan.name for node in nodes if node.join()}
-        others = {node.plan.name for node in nodes} - started
-        wait_until(
-            lambda: started <= self.kubectl.ready_nodes(began) and others <= self.kubectl.ready_nodes(),
-            f"nodes {', '.join(node.plan.name for node in nodes)} Ready",
-            timeout,
-            f"look at the kubelets' logs in {self.processes.folder}",
-        )
+        load.put(nodes, [store.read(builder.storage, name) for name in names], self.reporter, forget=forget)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import cgroups, kubeconfig, node_config
 from .commands import run
 from .errors import ClusterError
+from .kubectl import Kubectl
 from .pki import Authority
 from .plan import NodePlan, Plan
-from .processes import Processes, Program
+from .processes import Processes, Program, wait_until
 from .tools.apt import SYSTEM_PATH
 from .tools.install import Toolbox
 
@@ -67,6 +70,11 @@ class Node:
         )
         hint = "is a container runtime possible here? it needs root, overlayfs and cgroups"
         self._processes.wait(name, self._runtime_answers, 30, hint)
+
+    @property
+    def kubelet_log(self) -> Path:
+        """The log of its kubelet."""
+        return self._processes.log(self._name("kubelet"))
 
     def join(self) -> bool:
         """Starts kubelet and kube-proxy, which make the node a part of the cluster.
@@ -217,3 +225,20 @@ def _child_of(pid: int) -> int | None:
             if int(fields[1]) == pid:
                 return int(entry.name)
     return None
+
+
+def join(nodes: Sequence[Node], kubectl: Kubectl, timeout: float) -> None:
+    """Has nodes join and waits until they are Ready; those that join anew must have said so since.
+
+    Raises:
+        ClusterError: they are not after ``timeout`` seconds.
+    """
+    began = datetime.datetime.now(datetime.UTC)
+    started = {node.plan.name for node in nodes if node.join()}
+    others = {node.plan.name for node in nodes} - started
+    wait_until(
+        lambda: started <= kubectl.ready_nodes(began) and others <= kubectl.ready_nodes(),
+        f"nodes {', '.join(node.plan.name for node in nodes)} Ready",
+        timeout,
+        f"look at the kubelets' logs: {', '.join(str(node.kubelet_log) for node in nodes)}",
+    )

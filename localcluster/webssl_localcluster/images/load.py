@@ -13,12 +13,14 @@ import json
 import os
 import shutil
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..commands import run
 from ..errors import ClusterError
 from ..node import Node
+from ..progress import Reporter
 from .store import Layer, StoredImage
 
 OVERLAY = ("snapshots", "--snapshotter", "overlayfs")
@@ -122,3 +124,19 @@ def _link_tree(source: Path, target: Path) -> None:
     if copy is None:
         raise ClusterError("cp: not found", "install coreutils")
     run([copy, "--archive", flag, "--no-target-directory", source, target], mend="is the disk full? df -h")
+
+
+def put(nodes: Sequence[Node], images: Sequence[StoredImage], reporter: Reporter, *, forget: bool) -> None:
+    """Puts images onto nodes, with progress.
+
+    Args:
+        forget: remove the other builds of the same images.
+    """
+    with reporter.step("images onto the nodes", len(nodes) * len(images)) as step:
+        for node in nodes:
+            for image in images:
+                step.detail(f"{image.name} -> {node.plan.name}")
+                load(node, image)
+                step.advance()
+            if forget:
+                forget_others(node, {image.name for image in images})
