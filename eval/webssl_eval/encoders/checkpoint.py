@@ -20,7 +20,7 @@ from webssl_trainer.storage import Storage, StorageNotFoundError, join
 
 from webssl_eval.encoders.vit import VitEncoder
 
-ENCODERS = {"dino": "teacher.backbone", "mae": "autoencoder.encoder"}
+ENCODERS = {"dino": "teacher.backbone", "mae": "autoencoder.encoder", "clip": "clip.vision"}
 """Dotted name of the module to evaluate, by objective: `Objective.encoder` of each."""
 
 

@@ -9,12 +9,14 @@ from webssl_trainer.config import TrainerConfig
 from webssl_trainer.loop.processes import Processes
 from webssl_trainer.model import should_shard
 from webssl_trainer.objectives import Objective
+from webssl_trainer.objectives.clip import ClipConfig, ClipObjective
 from webssl_trainer.objectives.dino import DinoConfig, DinoObjective
 from webssl_trainer.objectives.mae import MaeConfig, MaeObjective
 
 _BUILDERS: dict[type, Callable[..., Any]] = {
     DinoConfig: DinoObjective,
     MaeConfig: MaeObjective,
+    ClipConfig: ClipObjective,
 }
 
 
