@@ -17,6 +17,7 @@ class ModelSize(StrEnum):
     S = "S"
     B = "B"
     M300 = "300M"
+    M700 = "700M"
     B1 = "1B"
     B2 = "2B"
     B3 = "3B"
@@ -28,7 +29,7 @@ class ModelSpec(ApiModel):
     """The vision transformer: a row of the paper's architecture table, or a small one for tests."""
 
     size: ModelSize
-    """Size of the vision transformer: 300M, 1B, 2B, 3B, 5B or 7B as in the paper; tiny, S or B for tests."""
+    """Size of the vision transformer: 300M, 1B, 2B, 3B, 5B or 7B as in the paper, 700M (ViT-H); tiny, S or B for tests."""
 
     patch_size: Annotated[int, Field(ge=4, le=32)] = 14
     """Side of a square patch in pixels; every resolution must be a multiple of it."""

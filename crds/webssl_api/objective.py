@@ -9,7 +9,7 @@ from webssl_api.objective_clip import ClipSpec
 from webssl_api.objective_dino import DinoSpec
 from webssl_api.objective_mae import MaeSpec
 
-RESERVED: tuple[str, ...] = ("mae", "clip")
+RESERVED: tuple[str, ...] = ("clip",)
 """Objectives that the API has and this release does not train."""
 
 

@@ -108,8 +108,21 @@ CREATE = [
     Wrong(
         "an objective of a later release",
         _S + "objective",
-        {"mae": {}},
-        "this release does not train mae yet",
+        {"clip": {}},
+        "this release does not train clip yet",
+    ),
+    Wrong(
+        "a share of hidden patches that leaves none to see",
+        _S + "objective",
+        {"mae": {"maskRatio": 1}},
+        "objective.mae.maskRatio",
+        "less than 1",
+    ),
+    Wrong(
+        "heads that do not divide the decoder's width",
+        _S + "objective",
+        {"mae": {"decoder": {"width": 100, "heads": 16}}},
+        "decoder.width 100 is not a multiple of 4 and of heads 16",
     ),
     Wrong(
         "a malformed data address",

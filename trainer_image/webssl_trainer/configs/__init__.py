@@ -5,6 +5,7 @@ from __future__ import annotations
 from webssl_api.run import WebSSLRunSpec
 
 from webssl_trainer.configs.dino import dino_config
+from webssl_trainer.configs.mae import mae_config
 from webssl_trainer.errors import UserError
 from webssl_trainer.objectives.interface import ObjectiveConfig
 
@@ -14,6 +15,8 @@ def objective_config(spec: WebSSLRunSpec, total_steps: int) -> ObjectiveConfig:
     objective = spec.objective
     if objective.dino is not None:
         return dino_config(spec, objective.dino, total_steps)
+    if objective.mae is not None:
+        return mae_config(spec, objective.mae)
     raise UserError(
         f"spec.objective: this trainer does not know {objective.kind}: write `objective: {{dino: {{}}}}`"
     )
