@@ -9,8 +9,9 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,6 +22,8 @@ from webssl_trainer.data.batch import Batch
 from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.model import Parallel, vit_config
 from webssl_trainer.objectives import Objective, StepContext
+from webssl_trainer.objectives.clip import ClipConfig, ClipObjective, TextConfig
+from webssl_trainer.objectives.clip.config import clip_crops
 from webssl_trainer.objectives.dino import DinoConfig, DinoObjective, HeadConfig
 from webssl_trainer.objectives.mae import DecoderConfig, MaeConfig, MaeObjective
 from webssl_trainer.objectives.mae.config import mae_crops
@@ -77,6 +80,7 @@ def micro_batch(first: int, count: int, crops: CropSpec) -> Batch:
         )
         if crops.n_local
         else torch.empty(0),
+        extras=[{"txt": f"{'long ' * (p % 3)}waves, number {p}".encode()} for p in positions],
     )
 
 
@@ -99,7 +103,13 @@ def mae(parallel: Parallel) -> Objective:
     return MaeObjective(vit, config, parallel, SEED)
 
 
-OBJECTIVES = {"dino": dino, "mae": mae}
+def clip(loss: Literal["infonce", "siglip"], parallel: Parallel) -> Objective:
+    text = TextConfig(width=48, depth=2, heads=3, context=24)
+    config = ClipConfig(text=text, crops=clip_crops(32), tokenizer="bytes", loss=loss, drop_path=0.2)
+    return ClipObjective(vit_config("tiny", patch_size=8, image_size=32), config, parallel, SEED)
+
+
+OBJECTIVES = {"dino": dino, "mae": mae, "clip": partial(clip, "infonce"), "siglip": partial(clip, "siglip")}
 
 
 def train(job: Job, group: dist.ProcessGroup | None) -> list[dict[str, float]]:

@@ -1,0 +1,91 @@
+"""A CLIP training gives the same losses however many processes and micro-batches share its global batch."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.unit.trainer.objectives import world
+
+STEPS = 10
+SAVE_AT = 5
+# Importing torch takes longer than the trainings; here it is imported once.
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload([world.__name__])
+Losses = list[dict[str, float]]
+LOSSES = ["clip", "siglip"]
+
+
+def alone(objective: str, accumulate: int) -> world.Job:
+    """One process; `first`, `last` and the rest as in the whole run."""
+    return world.Job(
+        rank=0,
+        world=1,
+        strategy="replicate",
+        accumulate=accumulate,
+        first=0,
+        last=STEPS,
+        out="",
+        rendezvous="",
+        objective=objective,
+    )
+
+
+def together(out: Path, count: int, job: world.Job) -> Losses:
+    """Losses that all ranks must have seen alike; a checkpoint lands in out/checkpoint."""
+    shared = replace(
+        job, world=count, out=str(out), rendezvous=str(out / "rendezvous"), save=str(out / "checkpoint")
+    )
+    jobs = [replace(shared, rank=rank, save_at=SAVE_AT) for rank in range(count)]
+    processes = [_FORKS.Process(target=world.main, args=(one,)) for one in jobs]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=300)
+    assert [process.exitcode for process in processes] == [0] * count
+    ranks: list[Losses] = [json.loads((out / f"rank{rank}.json").read_text()) for rank in range(count)]
+    assert all(losses == ranks[0] for losses in ranks)
+    return ranks[0]
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict[str, Losses]:
+    """One process that holds each global batch whole, by loss."""
+    return {name: world.train(alone(name, accumulate=1), None) for name in LOSSES}
+
+
+def assert_equal(losses: Losses, reference: Losses) -> None:
+    for step, (mine, theirs) in enumerate(zip(losses, reference, strict=True)):
+        assert mine == pytest.approx(theirs, rel=1e-4, abs=1e-7), f"step {step}"
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_loss_falls(name: str, reference: dict[str, Losses]) -> None:
+    assert reference[name][-1]["loss"] < reference[name][0]["loss"]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("accumulate", [2, 16])
+def test_accumulation_does_not_change_losses_and_gradients(
+    name: str, accumulate: int, reference: dict[str, Losses]
+) -> None:
+    assert_equal(world.train(alone(name, accumulate), None), reference[name])
+
+
+def test_four_replicas_give_the_losses_of_one_process(tmp_path: Path, reference: dict[str, Losses]) -> None:
+    assert_equal(together(tmp_path, 4, alone("clip", accumulate=2)), reference["clip"])
+
+
+@pytest.mark.filterwarnings("ignore:torch.distributed is disabled")  # resuming in one process is the point
+@pytest.mark.parametrize(("name", "accumulate"), [("clip", 2), ("siglip", 1)])
+def test_two_shards_give_the_losses_of_one_process_also_when_one_process_resumes_their_run(
+    tmp_path: Path, name: str, accumulate: int, reference: dict[str, Losses]
+) -> None:
+    job = alone(name, accumulate)
+    assert_equal(together(tmp_path, 2, replace(job, strategy="shard")), reference[name])
+    resumed = world.train(replace(job, first=SAVE_AT, load=str(tmp_path / "checkpoint")), None)
+    assert_equal(resumed, reference[name][SAVE_AT:])
