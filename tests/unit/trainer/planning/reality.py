@@ -1,0 +1,149 @@
+"""What a real step of DINO keeps and computes, measured on the tensors themselves."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from webssl_trainer.data.batch import Batch
+from webssl_trainer.data.crop_spec import CropSpec
+from webssl_trainer.model import Parallel, vit_config
+from webssl_trainer.objectives import StepContext
+from webssl_trainer.objectives.dino import DinoConfig, DinoObjective, HeadConfig
+from webssl_trainer.objectives.dino.masks import draw_masks
+from webssl_trainer.planning.dino import Rows, rows
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A step to measure: samples per micro-batch, micro-batches, prototypes of both heads, sides in pixels."""
+
+    size: str
+    samples: int
+    micro_batches: int
+    prototypes: int
+    sides: tuple[int, int] = (224, 98)
+    n_local: int = 8
+    hidden: int = 2048
+
+    @property
+    def crops(self) -> CropSpec:
+        return CropSpec(global_size=self.sides[0], local_size=self.sides[1], n_local=self.n_local)
+
+    @property
+    def config(self) -> DinoConfig:
+        return DinoConfig(
+            crops=self.crops,
+            dino_head=HeadConfig(self.hidden, 384, self.prototypes),
+            ibot_head=HeadConfig(self.hidden, 256, self.prototypes),
+            group_size=self.samples,
+        )
+
+    @property
+    def vit(self) -> Any:
+        return vit_config(self.size, image_size=self.sides[0])
+
+    @property
+    def batches(self) -> list[Batch]:
+        return [self._batch(number * self.samples) for number in range(self.micro_batches)]
+
+    def masked(self, batch: Batch) -> int:
+        """Masked patches that the objective draws for a micro-batch."""
+        grid = self.vit.grid_of(self.sides[0], self.sides[0])
+        masks = draw_masks(batch.positions, crops=2, grid=grid, seed=0, config=self.config.masks)
+        return int(masks.sum())
+
+    def rows(self) -> tuple[Rows, Rows]:
+        """Rows of the last micro-batch, and of the step."""
+        counts = [self.masked(batch) for batch in self.batches]
+        whole = self.samples * self.micro_batches
+        return rows(self.samples, counts[-1], self.crops), rows(whole, sum(counts), self.crops)
+
+    def context(self, group: Any = None) -> StepContext:
+        return StepContext(0, 10, 0, self.samples * self.micro_batches, CPU, group)
+
+    def objective(self, parallel: Parallel) -> DinoObjective:
+        return DinoObjective(self.vit, self.config, parallel, seed=0)
+
+    def _batch(self, first: int) -> Batch:
+        crops, n = self.crops, self.samples
+        return Batch(
+            positions=np.arange(first, first + n),
+            sample_ids=[str(i) for i in range(n)],
+            global_crops=torch.randn(2, n, 3, crops.global_size, crops.global_size),
+            local_crops=torch.randn(crops.n_local, n, 3, crops.local_size, crops.local_size),
+        )
+
+
+def storages(tensors: Iterable[torch.Tensor]) -> dict[int, int]:
+    """Bytes of each distinct storage, by its address as an object."""
+    found = {}
+    for tensor in tensors:
+        storage = tensor.untyped_storage()
+        found[storage._cdata] = storage.nbytes()
+    return found
+
+
+def saved_for_backward(
+    objective: DinoObjective, batches: Sequence[Batch], context: StepContext
+) -> dict[int, int]:
+    """Storages that autograd keeps when the last micro-batch turns to its backward pass, parameters left out.
+
+    Bytes by storage. Teacher's targets and inputs that are kept too are among them.
+    """
+    kept: list[torch.Tensor] = []
+    at_the_turn: dict[int, int] = {}
+    terms = objective._terms
+
+    def pack(x: torch.Tensor) -> torch.Tensor:
+        if not isinstance(x, torch.nn.Parameter) and not isinstance(x._base, torch.nn.Parameter):
+            kept.append(x)
+        return x
+
+    def watched(*arguments: Any) -> torch.Tensor:
+        result: torch.Tensor = terms(*arguments)
+        at_the_turn.clear()
+        at_the_turn.update(storages(kept))
+        kept.clear()
+        return result
+
+    objective._terms = watched  # type: ignore[method-assign]
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+        objective.forward_backward(batches, context)
+    return at_the_turn
+
+
+class LiveBytes(TorchDispatchMode):
+    """Bytes of all storages that operations make while they live. Storages in `known` do not count."""
+
+    def __init__(self, known: Mapping[int, int]) -> None:
+        super().__init__()
+        self._known, self._sizes = known, dict[int, int]()
+        self.now = self.peak = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for x in tree_leaves(out):
+            if isinstance(x, torch.Tensor):
+                self._add(x.untyped_storage())
+        return out
+
+    def _add(self, storage: torch.UntypedStorage) -> None:
+        key = storage._cdata
+        if key in self._known or key in self._sizes:
+            return
+        self._sizes[key] = storage.nbytes()
+        self.now += storage.nbytes()
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._forget, key)
+
+    def _forget(self, key: int) -> None:
+        self.now -= self._sizes.pop(key)

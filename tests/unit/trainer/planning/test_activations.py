@@ -1,0 +1,99 @@
+"""The planner's bytes against a real step of the real objective. Tolerances: 2 % of what autograd keeps and of the
+targets, 15 % of the peak."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch.distributed as dist
+from webssl_trainer.model import Parallel
+from webssl_trainer.planning.dino import DinoPlan, activations_of, most_masked
+from webssl_trainer.planning.memory import memory_plan, placement
+from webssl_trainer.planning.precision import AUTOCAST, FP32, SHARDED, STORED, Precision
+from webssl_trainer.planning.quantities import Activations, Share, matrices
+
+from tests.unit.trainer.planning.reality import CPU, LiveBytes, Shape, saved_for_backward, storages
+
+SHAPES = [
+    Shape("tiny", samples=4, micro_batches=1, prototypes=4096),
+    Shape("tiny", samples=2, micro_batches=2, prototypes=1024, sides=(112, 56), n_local=4, hidden=256),
+    Shape("S", samples=2, micro_batches=1, prototypes=4096, sides=(112, 56), hidden=512),
+    Shape("S", samples=2, micro_batches=2, prototypes=256, sides=(112, 42), n_local=0, hidden=256),
+]
+PLAIN = {"fp32": FP32, "bf16 autocast": AUTOCAST}
+
+
+def planned(shape: Shape, precision: Precision) -> Activations:
+    micro, step = shape.rows()
+    return activations_of(shape.vit, shape.config, shape.crops, micro, step, precision)
+
+
+def also_kept(shape: Shape, precision: Precision) -> int:
+    """What autograd keeps of the last micro-batch that the planner counts elsewhere: targets, pixels, copies."""
+    micro, _ = shape.rows()
+    targets = STORED * shape.prototypes * micro.patches
+    networks = DinoPlan().networks(shape.vit, shape.config)
+    copies = precision.compute * matrices(networks.trained) if precision.copies else 0
+    pixels = planned(shape, precision).inputs // shape.micro_batches if not precision.halves else 0
+    return targets + copies + pixels
+
+
+@pytest.mark.parametrize("precision", PLAIN.values(), ids=PLAIN)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_what_autograd_keeps_is_what_was_planned(shape: Shape, precision: Precision) -> None:
+    objective = shape.objective(Parallel(CPU, bf16=precision.halves))
+    kept = saved_for_backward(objective, shape.batches, shape.context())
+    expected = planned(shape, precision).saved + also_kept(shape, precision)
+    assert expected == pytest.approx(sum(kept.values()), rel=0.02)
+
+
+@pytest.mark.parametrize("precision", PLAIN.values(), ids=PLAIN)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_the_peak_of_a_step_is_what_was_planned(shape: Shape, precision: Precision) -> None:
+    objective = shape.objective(Parallel(CPU, bf16=precision.halves))
+    batches = shape.batches
+    known = storages([*objective.student.parameters(), *objective.teacher.parameters()])
+    known |= storages([x for batch in batches for x in (batch.global_crops, batch.local_crops)])
+    with LiveBytes(known) as live:
+        objective.forward_backward(batches, shape.context())
+    share = Share(shape.samples * shape.micro_batches, shape.samples)
+    networks = DinoPlan().networks(shape.vit, shape.config)
+    plan = memory_plan(networks, planned(shape, precision), placement(1, shard=False), share, precision)
+    assert plan.peak - plan.state - plan.inputs == pytest.approx(live.peak, rel=0.15)
+
+
+def test_the_targets_of_a_step_are_held_and_their_computation_takes_what_was_planned() -> None:
+    shape = Shape("tiny", samples=4, micro_batches=2, prototypes=16384, hidden=256)
+    objective = shape.objective(Parallel(CPU, bf16=True))
+    inputs = [objective._inputs(batch, shape.context()) for batch in shape.batches]
+    known = storages(objective.teacher.parameters())
+    with LiveBytes(known) as live:
+        targets = objective._targets(inputs, shape.context())
+    plan = planned(shape, AUTOCAST)
+    assert plan.before == pytest.approx(live.peak, rel=0.02)
+    assert plan.held == sum(storages(x for target in targets for x in target).values())
+    assert plan.held == pytest.approx(live.now, rel=0.02)
+
+
+def test_a_sharded_network_keeps_its_stream_in_bf16(one_process: dist.ProcessGroup) -> None:
+    shape = SHAPES[0]
+    objective = shape.objective(Parallel(CPU, one_process, shard=True, bf16=True))
+    kept = saved_for_backward(objective, shape.batches, shape.context(one_process))
+    expected = planned(shape, SHARDED).saved + also_kept(shape, SHARDED)
+    assert expected == pytest.approx(sum(kept.values()), rel=0.02)
+
+
+def test_masks_stay_below_the_number_that_memory_is_planned_for() -> None:
+    shape = Shape("tiny", samples=64, micro_batches=8, prototypes=64)
+    most = most_masked(shape.config.masks, 2 * shape.samples, 256)
+    counts = [shape.masked(batch) for batch in shape.batches]
+    assert max(counts) < most < 2 * sum(counts) / len(counts)
+
+
+@pytest.fixture
+def one_process(tmp_path: Path) -> Iterator[dist.ProcessGroup]:
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    yield dist.group.WORLD  # type: ignore[misc]
+    dist.destroy_process_group()
