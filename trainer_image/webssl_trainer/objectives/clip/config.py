@@ -7,6 +7,7 @@ from typing import Literal
 
 from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.errors import UserError
+from webssl_trainer.model import VitConfig
 from webssl_trainer.objectives.interface import Needs
 
 BUILT_IN = ("clip", "bytes")
@@ -27,6 +28,11 @@ class TextConfig:
             raise UserError(
                 f"spec.objective.clip.textTower.width {self.width} is not a multiple of its {self.heads} heads"
             )
+
+    @property
+    def forward_flops(self) -> float:
+        """FLOP of a caption's forward pass: 2 per multiply-add of the blocks' matrices and of causal attention."""
+        return 2.0 * self.depth * self.context * (12 * self.width**2 + self.context * self.width)
 
 
 # width, depth, heads. The towers that OpenCLIP and MetaCLIP put beside ViT-B, L and H; all of the paper's larger
@@ -83,3 +89,12 @@ class ClipConfig:
         """A caption with each image, and the tokenizer's file where it is not a built-in one."""
         files = () if self.tokenizer in BUILT_IN else (self.tokenizer,)
         return Needs({self.caption: "spec.objective.clip.captionExtension"}, files)
+
+    def sample_flops(self, vit: VitConfig, crops: CropSpec) -> float:
+        """FLOP per sample: forward and backward (3 x forward) of both towers, the text tower's on a full context.
+
+        Patch embedding, projections and logits are left out, and so is the second forward pass of gradient caching:
+        like activation checkpointing it is work that the gradient does not need.
+        """
+        patches = (crops.global_size // vit.patch_size) ** 2
+        return 3 * (vit.forward_flops(1 + patches) + self.text.forward_flops)
