@@ -9,17 +9,6 @@ from webssl_api.objective_clip import ClipSpec
 from webssl_api.objective_dino import DinoSpec
 from webssl_api.objective_mae import MaeSpec
 
-RESERVED: tuple[str, ...] = ("clip",)
-"""Objectives that the API has and this release does not train."""
-
-
-def _reserved(name: str) -> Rule:
-    return Rule(
-        cel=f"!has(self.{name})",
-        message=f"spec.objective: this release does not train {name} yet; it is reserved in the API: use dino",
-        check=lambda self: getattr(self, name) is None,
-    )
-
 
 class ObjectiveSpec(ApiModel):
     """What is optimised: exactly one of dino, mae and clip."""
@@ -44,5 +33,4 @@ class ObjectiveSpec(ApiModel):
             message="spec.objective must name exactly one of dino, mae and clip: for DINO write `objective: {dino: {}}`",
             check=lambda self: sum(x is not None for x in (self.dino, self.mae, self.clip)) == 1,
         ),
-        *(_reserved(name) for name in RESERVED),
     )

@@ -106,10 +106,29 @@ CREATE = [
     Wrong("no objective", _S + "objective", {}, "exactly one of dino, mae and clip"),
     Wrong("two objectives", _S + "objective.mae", {}, "exactly one of dino, mae and clip"),
     Wrong(
-        "an objective of a later release",
+        "an unknown tokenizer",
         _S + "objective",
-        {"clip": {}},
-        "this release does not train clip yet",
+        {"clip": {"tokenizer": "gpt2"}},
+        "objective.clip.tokenizer gpt2 is unknown: write clip, bytes, or the address",
+    ),
+    Wrong(
+        "a tokenizer that is no JSON file",
+        _S + "objective",
+        {"clip": {"tokenizer": "s3://bucket/vocabulary.txt"}},
+        "objective.clip.tokenizer s3://bucket/vocabulary.txt is unknown",
+    ),
+    Wrong(
+        "a text tower that its heads do not divide",
+        _S + "objective",
+        {"clip": {"textTower": {"width": 100, "depth": 2, "heads": 3}}},
+        "textTower.width 100 is not a multiple of heads 3",
+    ),
+    Wrong(
+        "a caption's extension with its dot",
+        _S + "objective",
+        {"clip": {"captionExtension": ".txt"}},
+        "should match",
+        "captionExtension",
     ),
     Wrong(
         "a share of hidden patches that leaves none to see",
