@@ -116,13 +116,22 @@ def _stages(spec: WebSSLRunSpec) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
+_ADAM: dict[str, tuple[float, float]] = {"dino": (0.999, 1e-8), "mae": (0.95, 1e-8), "clip": (0.98, 1e-6)}
+"""AdamW's second beta and epsilon, which belong to an objective's published recipe: DINOv2, MAE, CLIP."""
+
+
 def _optim(spec: WebSSLRunSpec, total_steps: int) -> OptimConfig:
     optimizer = spec.optimizer
+    beta2, eps = _ADAM[spec.objective.kind]
     return OptimConfig(
+        betas=(0.9, beta2),
+        eps=eps,
         learning_rate=optimizer.learning_rate,
         min_learning_rate=optimizer.min_learning_rate,
         warmup_steps=round(optimizer.warmup_fraction * total_steps),
         weight_decay=optimizer.weight_decay_start,
         weight_decay_end=optimizer.weight_decay_end,
-        clip=optimizer.clip_gradient,
+        betas=(usual.betas[0], optimizer.beta2 or usual.betas[1]),
+        eps=optimizer.epsilon or usual.eps,
+        clip=optimizer.clip_gradient or None,
     )

@@ -148,3 +148,39 @@ def test_branch_scales_drop_the_rate_and_keep_the_mean_whatever_the_batch() -> N
     assert part is not None
     assert torch.equal(part, scales[:, :, 100:110])
     assert branch_scales(positions, crops, seed=0, depth=2, drop_rate=0.0) is None
+
+
+def test_all_patches_made_visible_in_any_order_give_the_features_of_the_whole_image(
+    vit: VisionTransformer,
+) -> None:
+    batch = images(2, 16)
+    order = torch.stack([torch.randperm(16, generator=torch.Generator().manual_seed(n)) for n in range(2)])
+    (whole,), shown = vit([batch]), vit.visible(batch, order)
+    torch.testing.assert_close(shown.cls, whole.cls)
+    torch.testing.assert_close(shown.patches, whole.patches.take_along_dim(order.unsqueeze(-1), dim=1))
+
+
+def test_hidden_patches_have_no_influence_and_visible_ones_keep_their_place(vit: VisionTransformer) -> None:
+    batch, visible = images(1, 16), torch.tensor([[0, 5, 10]])
+    changed = batch.clone()
+    changed[:, :, :4, 4:] += 1  # row 0, columns 1 to 3
+    assert torch.equal(vit.visible(batch, visible).patches, vit.visible(changed, visible).patches)
+    moved = vit.visible(batch, torch.tensor([[1, 5, 10]]))
+    assert not torch.allclose(vit.visible(batch, visible).cls, moved.cls)
+
+
+def test_the_mae_family_has_fixed_positions_and_neither_layer_scale_nor_mask_token() -> None:
+    model = VisionTransformer(vit_config("tiny", patch_size=8, image_size=32, family="mae"))
+    initialise(model, seed=0)
+    frozen = [name for name, p in model.named_parameters() if not p.requires_grad]
+    assert frozen == ["pos_embed"]
+    assert not any("mask_token" in name or "gamma" in name for name in model.state_dict())
+    assert not model.pos_embed[0, 0].any()
+    # Row 2, column 3 of the grid: sine of the column first, sine of the row in the second half.
+    assert model.pos_embed[0, 1 + 2 * 4 + 3, 0].item() == pytest.approx(torch.tensor(3.0).sin().item())
+    assert model.pos_embed[0, 1 + 2 * 4 + 3, 48].item() == pytest.approx(torch.tensor(2.0).sin().item())
+
+
+def test_a_width_that_two_axes_of_sines_and_cosines_do_not_divide_is_refused() -> None:
+    with pytest.raises(UserError, match="model width 30 is not a multiple of 4"):
+        VitConfig(width=30, depth=1, heads=2, position="sincos")
