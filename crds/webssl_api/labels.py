@@ -17,6 +17,9 @@ CHECKPOINT_DIGEST = f"{PREFIX}/checkpoint-digest"
 TEMPLATE_DIGEST = f"{PREFIX}/template-digest"
 """Annotation of a worker Job: digest of its pod template, which cannot be changed in place."""
 
+RECIPE = f"{PREFIX}/recipe"
+"""Annotation of a run: name of the recipe that its manifest was made from."""
+
 WORKERS = "workers"
 """Key in the rendezvous ConfigMap's data: number of workers that the operator wants now."""
 

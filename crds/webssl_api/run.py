@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -37,8 +37,16 @@ _DIVIDES_CEL = (
 )
 
 
+# No text matches it. An API server does not get to the rules while required fields are missing, as they are beside a
+# recipe, and of all that it checks before them a pattern is the one thing whose message is ours.
+NO_RECIPE = "^$ unresolved: apply what `webssl recipe render -f FILE` prints"
+
+
 class WebSSLRunSpec(ApiModel):
     """What to train, on what, with what, and how it is judged."""
+
+    recipe: Annotated[str, Field(pattern=NO_RECIPE)] | None = None
+    """Recipe that the manifest is laid over, for the webssl command; an API server takes what `webssl recipe render` prints."""
 
     model: ModelSpec
     """The vision transformer."""

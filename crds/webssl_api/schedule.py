@@ -67,7 +67,7 @@ class ScheduleSpec(ApiModel):
 
 
 class OptimizerSpec(ApiModel):
-    """AdamW and its schedules; the defaults are the paper's Web-DINO recipe."""
+    """AdamW (first beta 0.9) and its schedules; the defaults are the paper's Web-DINO recipe."""
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 3.5e-4
     """Peak learning rate at the run's global batch size."""
@@ -84,8 +84,14 @@ class OptimizerSpec(ApiModel):
     weight_decay_end: Annotated[float, Field(ge=0)] = 0.2
     """Weight decay at the end; cosine in between."""
 
-    clip_gradient: Annotated[float, Field(gt=0)] = 3.0
-    """Largest gradient norm per module."""
+    beta2: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay of AdamW's mean of squared gradients; unset: as published, 0.999 for dino, 0.95 for mae, 0.98 for clip."""
+
+    epsilon: Annotated[float, Field(gt=0, le=1)] | None = None
+    """What AdamW adds to the root of that mean; unset: as published, 1e-8 for dino and mae, 1e-6 for clip."""
+
+    clip_gradient: Annotated[float, Field(ge=0)] = 3.0
+    """Largest gradient norm per module; 0 clips nothing."""
 
     patch_embed_rate_factor: Annotated[float, Field(gt=0, le=1)] = 0.2
     """Factor on the learning rate of the patch embedding."""

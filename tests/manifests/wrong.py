@@ -73,6 +73,18 @@ CREATE = [
     ),
     Wrong("zero workers", _S + "workers.min", 0, "greater than or equal to 1", "greater than or equal to 1"),
     Wrong("no upper worker count", _S + "workers.max", DELETE, "spec.workers.max: Required value", "max"),
+    Wrong(
+        "a recipe that nobody filled in",
+        _S + "recipe",
+        "web-dino-9b",
+        "apply what `webssl recipe render -f FILE`",
+    ),
+    Wrong(
+        "a recipe in place of the required fields",
+        "spec",
+        {"recipe": "web-dino-1b"},
+        "apply what `webssl recipe render -f FILE`",
+    ),
     Wrong("an unknown field of spec", _S + "modle", {}, 'unknown field "spec.modle"', "modle"),
     Wrong(
         "an unknown nested field",

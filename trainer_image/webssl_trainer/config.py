@@ -117,21 +117,19 @@ def _stages(spec: WebSSLRunSpec) -> tuple[Stage, ...]:
 
 
 _ADAM: dict[str, tuple[float, float]] = {"dino": (0.999, 1e-8), "mae": (0.95, 1e-8), "clip": (0.98, 1e-6)}
-"""AdamW's second beta and epsilon, which belong to an objective's published recipe: DINOv2, MAE, CLIP."""
+"""AdamW's second beta and epsilon where the manifest leaves them out: as published for DINOv2, MAE and CLIP."""
 
 
 def _optim(spec: WebSSLRunSpec, total_steps: int) -> OptimConfig:
     optimizer = spec.optimizer
-    beta2, eps = _ADAM[spec.objective.kind]
+    beta2, epsilon = _ADAM[spec.objective.kind]
     return OptimConfig(
-        betas=(0.9, beta2),
-        eps=eps,
         learning_rate=optimizer.learning_rate,
         min_learning_rate=optimizer.min_learning_rate,
         warmup_steps=round(optimizer.warmup_fraction * total_steps),
         weight_decay=optimizer.weight_decay_start,
         weight_decay_end=optimizer.weight_decay_end,
-        betas=(usual.betas[0], optimizer.beta2 or usual.betas[1]),
-        eps=optimizer.epsilon or usual.eps,
+        betas=(0.9, optimizer.beta2 or beta2),
+        eps=optimizer.epsilon or epsilon,
         clip=optimizer.clip_gradient or None,
     )

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from webssl_cli.errors import CliError
-from webssl_cli.manifest.positions import Document, Path, Position, documents
+from webssl_cli.manifest.positions import Document, Path, Position, documents, dotted
+from webssl_cli.manifest.recipes import filled
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -70,10 +71,16 @@ def is_run(document: Document) -> bool:
 
 
 def check(document: Document) -> Checked:
-    """Hold one document against the types and rules of webssl_api."""
+    """Hold one document, with its recipe filled in, against the types and rules of webssl_api."""
     from pydantic import ValidationError
     from webssl_api import WebSSLRun
+    from webssl_api.recipe import RecipeError
 
+    unknown: list[Fault] = []
+    try:
+        document = filled(document)
+    except RecipeError as error:
+        unknown = [Fault(document.find(("spec", "recipe")), f"spec.{error}")]
     content = document.content
     if not isinstance(content, dict):
         return Checked(
@@ -87,6 +94,8 @@ def check(document: Document) -> Checked:
         for field, value in (("apiVersion", "webssl.dev/v1alpha1"), ("kind", "WebSSLRun"))
         if field not in content
     ]
+    if unknown:
+        return Checked(name, None, missing + unknown)
     try:
         run = WebSSLRun.model_validate_json(
             json.dumps(content, default=str), strict=True, by_alias=True, by_name=False
@@ -94,6 +103,14 @@ def check(document: Document) -> Checked:
     except ValidationError as error:
         return Checked(name, None, missing + [_fault(document, item) for item in error.errors()])
     return Checked(name, None if missing else run, missing)
+
+
+def valid(document: Document) -> WebSSLRun:
+    """The run of a document that came from no file. Raises CliError naming every fault."""
+    checked = check(document)
+    if checked.run is None:
+        raise CliError("\n".join(fault.text for fault in checked.faults))
+    return checked.run
 
 
 def one_run(file: FilePath) -> WebSSLRun:
@@ -117,8 +134,10 @@ def pointed(file: FilePath, fault: Fault) -> str:
 
 
 def _fault(document: Document, error: ErrorDetails) -> Fault:
+    from webssl_cli.manifest.fields import likely
+
     path: Path = error["loc"]
-    field = _dotted(path)
+    field = dotted(path)
     if error["type"] == "value_error":
         # One of our own rules: its message is complete, and names the field that it blames.
         text = error["msg"].removeprefix("Value error, ")
@@ -126,7 +145,7 @@ def _fault(document: Document, error: ErrorDetails) -> Fault:
         blamed: Path = tuple(named.group(0).split(".")) if named else path
         return Fault(document.find(blamed if len(blamed) > len(path) else path), text)
     if error["type"] == "extra_forbidden":
-        return Fault(document.find(path), f"{field} is not a field: {_likely(path)}")
+        return Fault(document.find(path), f"{field} is not a field: {likely(path)}")
     if error["type"] == "missing":
         return Fault(document.find(path[:-1]), f"{field} is missing: add it ({_described(path)})")
     value = json.dumps(error["input"], default=str)
@@ -144,34 +163,10 @@ def _mend(error: ErrorDetails) -> str:
     return message[:1].lower() + message[1:]
 
 
-def _dotted(path: Path) -> str:
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return text.removeprefix(".")
-
-
-def _likely(path: Path) -> str:
-    from difflib import get_close_matches
-
-    from webssl_cli.manifest.fields import fields_below
-
-    names = fields_below(path[:-1])
-    near = get_close_matches(_camel(str(path[-1])), names, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {near[0]}?"
-    return f"remove it, or use one of {', '.join(names)}" if names else "remove it"
-
-
 def _described(path: Path) -> str:
     from webssl_cli.manifest.fields import description
 
     return description(path) or "it is required"
-
-
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(part.capitalize() for part in rest)
 
 
 def as_dict(run: WebSSLRun) -> dict[str, Any]:

@@ -54,6 +54,29 @@ def fields_below(path: Path) -> list[str]:
     return [] if node is None else list(_inner(node).get("properties", {}))
 
 
+def knows(path: Path) -> bool:
+    """Whether there is such a field."""
+    return _node(path) is not None
+
+
+def is_open(path: Path) -> bool:
+    """Whether the field is an object with keys of the user's choice, such as labels."""
+    node = _node(path)
+    inner = {} if node is None else _inner(node)
+    return "additionalProperties" in inner or "x-kubernetes-preserve-unknown-fields" in inner
+
+
+def likely(path: Path) -> str:
+    """What was meant by a field that is not there: the nearest name, or the names that there are."""
+    from difflib import get_close_matches
+
+    names = fields_below(path[:-1])
+    near = get_close_matches(_camel(str(path[-1])), names, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"remove it, or use one of {', '.join(names)}" if names else "remove it"
+
+
 def description(path: Path) -> str:
     """What the field is for; empty when it is unknown."""
     node = _node(path)
@@ -92,3 +115,8 @@ def _type(node: dict[str, Any]) -> str:
     if node.get("enum"):
         return "one of " + ", ".join(str(value) for value in node["enum"])
     return kind
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)

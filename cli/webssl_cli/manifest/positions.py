@@ -12,6 +12,12 @@ import yaml
 Path = tuple[str | int, ...]
 
 
+def dotted(path: Path) -> str:
+    """The path as people write it: `spec.schedule.stages[0].samples`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")
+
+
 class _Loader(yaml.SafeLoader):
     """Safe YAML with the floats of YAML 1.2, as Kubernetes reads them: PyYAML alone takes `1e-3` for a string."""
 

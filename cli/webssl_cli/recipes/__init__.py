@@ -1,0 +1,1 @@
+"""What `webssl recipe` does: a recipe, a manifest laid over it, single fields laid over both."""
