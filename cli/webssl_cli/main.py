@@ -11,6 +11,7 @@ import typer
 from webssl_cli.commands import data, recipe
 from webssl_cli.commands.checkpoints import checkpoints
 from webssl_cli.commands.demo import demo
+from webssl_cli.commands.plan import plan
 from webssl_cli.commands.run import run
 from webssl_cli.commands.runs import get, logs, status, watch
 from webssl_cli.commands.validate import explain, validate
@@ -40,6 +41,7 @@ def make_app(*, with_cluster: bool) -> typer.Typer:
     app.command(rich_help_panel="Begin here")(demo)
     app.command(rich_help_panel="Manifests")(validate)
     app.command(rich_help_panel="Manifests")(explain)
+    app.command(rich_help_panel="Manifests")(plan)
     app.add_typer(recipe.app, name="recipe", help="Published settings, as data.", rich_help_panel="Manifests")
     app.command(rich_help_panel="On this machine")(run)
     app.add_typer(data.app, name="data", help="Images into shards.", rich_help_panel="Data and checkpoints")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from webssl_trainer.data import CropSpec
 from webssl_trainer.model import VitConfig
@@ -92,6 +92,10 @@ class DinoPlan:
             Reduction(f"Sinkhorn-Knopp, {name}", STORED * head.prototypes, config.sinkhorn_iterations)
             for name, head in (("image head", config.dino_head), ("patch head", config.ibot_head))
         )
+
+    def regrouped(self, config: DinoConfig, size: int) -> tuple[str, DinoConfig]:
+        """KoLeo's groups."""
+        return "spec.objective.dino.koleo.groupSize", replace(config, group_size=size)
 
 
 def activations_of(

@@ -11,7 +11,7 @@ from webssl_trainer.model import VitConfig, should_shard
 from webssl_trainer.objectives.interface import ObjectiveConfig
 from webssl_trainer.planning.memory import MemoryPlan, Placement, memory_plan, placement
 from webssl_trainer.planning.precision import precision_of
-from webssl_trainer.planning.quantities import ObjectivePlan, SampleFlops, Share
+from webssl_trainer.planning.quantities import Networks, ObjectivePlan, SampleFlops, Share
 from webssl_trainer.planning.registry import plan_of
 
 MAX_WORKERS = 1024
@@ -41,6 +41,11 @@ class Job:
     def plan(self) -> ObjectivePlan[ObjectiveConfig]:
         """The planner's module for the objective. Raises UserError when there is none."""
         return plan_of(self.objective)
+
+    @property
+    def networks(self) -> Networks:
+        """Units of all networks."""
+        return self.plan.networks(self.vit, self.objective)
 
     @property
     def samples(self) -> int:
@@ -77,8 +82,7 @@ class Job:
         activations = self.plan.activations(
             self.vit, self.objective, self.stages[stage].crops, share, precision
         )
-        networks = self.plan.networks(self.vit, self.objective)
-        return memory_plan(networks, activations, place, share, precision)
+        return memory_plan(self.networks, activations, place, share, precision)
 
     def peak(self, workers: int) -> int:
         """Most bytes of one GPU over all stages."""

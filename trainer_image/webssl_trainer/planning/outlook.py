@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from webssl_trainer.planning.gpus import Gpu
 from webssl_trainer.planning.job import Job
 from webssl_trainer.planning.memory import MemoryPlan, Placement
-from webssl_trainer.planning.quantities import Share
+from webssl_trainer.planning.quantities import Share, parameters
 from webssl_trainer.planning.remedies import Remedy, remedies
 
 
@@ -64,6 +64,16 @@ class Outlook:
     def fits(self) -> bool:
         """Whether every allowed worker count fits: an elastic run may come to each of them."""
         return all(count.fits for count in self.counts)
+
+    @property
+    def trained(self) -> int:
+        """Parameters that the optimizer sees."""
+        return parameters(self.job.networks.trained)
+
+    @property
+    def frozen(self) -> int:
+        """Parameters of networks that follow the trained one."""
+        return parameters(self.job.networks.frozen)
 
     def cost(self, count: CountOutlook) -> float | None:
         """Price of the whole run, None without a price."""

@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 from webssl_trainer.data import CropSpec
 from webssl_trainer.model import VitConfig
+from webssl_trainer.objectives.interface import ObjectiveConfig
 from webssl_trainer.planning.precision import Precision
 
 
@@ -123,4 +124,11 @@ class ObjectivePlan(Protocol, Generic[ConfigT_contra]):
 
     def reductions(self, config: ConfigT_contra) -> Sequence[Reduction]:
         """All-reduces of the objective's own in each step, those of single numbers left out."""
+        ...
+
+    def regrouped(self, config: ConfigT_contra, size: int) -> tuple[str, ObjectiveConfig] | None:
+        """The manifest's field of the group size, and the settings with groups of `size` samples.
+
+        None where the objective compares no samples within groups.
+        """
         ...

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from webssl_trainer.objectives.dino.config import DinoConfig
 from webssl_trainer.planning.job import MAX_WORKERS, Job
 
 
@@ -29,15 +28,16 @@ def remedies(job: Job, usable: int, gpus: Sequence[tuple[str, int]]) -> Iterator
         usable: bytes of a GPU that tensors may fill.
         gpus: names and usable bytes of larger GPUs.
 
-    Order: those that leave the training as it is (micro-batch, fewest workers, most workers, both), then smaller
-    groups of KoLeo, then another GPU.
+    Order: those that leave the training as it is (micro-batch, fewest workers, most workers, both, another GPU);
+    only without any of them smaller groups, which change the training.
     """
     found = [_micro_batch(job, usable), _fewest(job, usable), _more(job, usable)]
     if not any(found):
         smallest = replace(job, batch=replace(job.batch, micro_batch=job.batch.group_size))
         found.append(_both(smallest, usable))
-    found.append(_groups(job, usable))
     found.append(_gpu(job, gpus))
+    if not any(found):
+        found.append(_groups(job, usable))
     yield from (remedy for remedy in found if remedy is not None)
 
 
@@ -91,17 +91,19 @@ def _both(job: Job, usable: int) -> Remedy | None:
 
 
 def _groups(job: Job, usable: int) -> Remedy | None:
-    """The largest smaller group of KoLeo that, as a micro-batch, lets all counts fit."""
-    if not isinstance(job.objective, DinoConfig):
-        return None
+    """The largest smaller group that, as a micro-batch, lets all counts fit."""
     counts, old = job.counts, job.batch.group_size
     for size in (n for n in range(old - 1, 1, -1) if old % n == 0):
+        regrouped = job.plan.regrouped(job.objective, size)
+        if regrouped is None:
+            return None
+        field, objective = regrouped
         batch = replace(job.batch, group_size=size, micro_batch=size)
-        if fits(replace(job, batch=batch, objective=replace(job.objective, group_size=size)), usable, counts):
+        if fits(replace(job, batch=batch, objective=objective), usable, counts):
             return Remedy(
-                "spec.objective.dino.koleo.groupSize and spec.schedule.microBatchSize",
+                f"{field} and spec.schedule.microBatchSize",
                 str(size),
-                "KoLeo then looks for neighbours among fewer samples, which is another training",
+                "samples are then compared within smaller groups, which is another training",
             )
     return None
 
