@@ -111,7 +111,7 @@ class Toolbox:
         self._cache.mkdir(parents=True, exist_ok=True)
         with (self._cache / "build.lock").open("w") as lock:
             flock(lock, LOCK_EX)
-            builder = go.GoBuilder(self._go(), self._cache / "build")
+            builder = go.GoBuilder(self.go(), self._cache / "build")
             for tool in tools:
                 if found := self._cached(tool):
                     self._found[tool.name] = found
@@ -122,7 +122,8 @@ class Toolbox:
                         builder.build(tool, tool.source, staged, step)
                     self._found[tool.name] = self._place(tool)
 
-    def _go(self) -> Path:
+    def go(self) -> Path:
+        """The Go compiler: the one on PATH where it is new enough, else one out of a wheel."""
         on_path = shutil.which("go")
         if on_path and go.new_enough(_output([on_path, "version"])):
             return Path(on_path)

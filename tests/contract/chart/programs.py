@@ -42,7 +42,7 @@ class Helm:
 
 def go_module(tools: Toolbox, module: str, folder: Path) -> Path:
     """The unpacked Go module `path@version`, by the toolchain with which the cluster's programs are built."""
-    go = str(tools._go())
+    go = str(tools.go())
     done = subprocess.run(
         [go, "mod", "download", "-json", module],
         capture_output=True,
