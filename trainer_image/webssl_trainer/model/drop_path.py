@@ -1,35 +1,70 @@
-"""Stochastic depth (Huang et al., "Deep networks with stochastic depth", 2016), drawn per image."""
+"""Stochastic depth (Huang et al., "Deep networks with stochastic depth", 2016), drawn per image.
+
+A dropped branch is not computed: the images that keep it are gathered, run, and added back. The draws are made on
+the CPU, so that the shapes are known without waiting for the device.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from webssl_trainer.random import Purpose, uniform_torch
 
+ATTENTION, MLP = 0, 1
+"""The two residual branches of a block."""
 
-def branch_scales(
-    positions: Tensor, crops: Tensor, *, seed: int, depth: int, drop_rate: float
-) -> Tensor | None:
-    """Factors for the residual branches of each image: 0 with probability drop_rate, else 1 / (1 - drop_rate).
 
-    The draw is a function of (seed, position, crop, layer, branch) only, so it is the same at every world
-    size and micro-batch size. The rate is uniform over the depth, as in the DINOv2 recipe.
+@dataclass(frozen=True)
+class KeptBranches:
+    """Which images run which residual branch.
+
+    scale: factor of a branch that is kept, 1 / (1 - drop rate).
+    images: for each block and branch, for each batch of images the numbers of those that keep it, rising: int64 on
+        the device, one tensor for all of them cut into views.
+    """
+
+    scale: float
+    images: tuple[tuple[tuple[Tensor, ...], tuple[Tensor, ...]], ...]
+
+
+def kept_branches(
+    positions: Tensor,
+    crops: Tensor,
+    counts: Sequence[int],
+    *,
+    seed: int,
+    depth: int,
+    drop_rate: float,
+    device: torch.device,
+) -> KeptBranches | None:
+    """Draw for each image which branches it keeps.
+
+    A draw is a function of (seed, position, crop, layer, branch) only, so it is the same at every world size and
+    micro-batch size. The rate is uniform over the depth, as in the DINOv2 recipe.
 
     Args:
-        positions: global positions of the samples, int64 (S,).
-        crops: number of the crop of its sample for each image, int64 (S,); global crops first.
+        positions: global positions of the samples, int64 (S,), on the CPU.
+        crops: number of the crop of its sample for each image, int64 (S,), on the CPU; global crops first.
+        counts: images of each batch that the network is given; their sum is S.
         seed: seed of the run.
         depth: number of blocks.
         drop_rate: probability in [0, 1).
+        device: where the network runs.
 
     Returns:
-        fp32 (depth, 2, S) on the device of positions, or None when the rate is 0.
+        None when the rate is 0.
     """
     if drop_rate == 0:
         return None
-    device = positions.device
-    layers = torch.arange(depth, device=device)[:, None, None]
-    branches = torch.arange(2, device=device)[None, :, None]
-    draws = uniform_torch(seed, positions, Purpose.DROP_PATH, crops, layers, branches)
-    return (draws >= drop_rate).to(torch.float32) / (1 - drop_rate)
+    layers = torch.arange(depth)[:, None, None]
+    branches = torch.arange(2)[None, :, None]
+    keep = uniform_torch(seed, positions, Purpose.DROP_PATH, crops, layers, branches) >= drop_rate
+    pieces = [piece.nonzero().squeeze(1) for row in keep.flatten(0, 1) for piece in row.split(list(counts))]
+    flat = torch.cat(pieces).to(device, non_blocking=True)
+    views = iter(torch.split(flat, [len(piece) for piece in pieces]))
+    images = [tuple(next(views) for _ in counts) for _ in range(2 * depth)]
+    return KeptBranches(1 / (1 - drop_rate), tuple(zip(images[::2], images[1::2], strict=True)))

@@ -34,12 +34,4 @@ def pack(parts_BLD: Sequence[Tensor]) -> tuple[Tensor, list[Part]]:
 def unpack(x_TD: Tensor, layout: Sequence[Part]) -> list[Tensor]:
     """Undo `pack`: one (B_i, L_i, D) view for each part."""
     pieces = torch.split(x_TD, [part.tokens for part in layout])
-    return [x.view(p.count, p.length, -1) for x, p in zip(pieces, layout, strict=True)]
-
-
-def per_token(x_2S: Tensor, layout: Sequence[Part]) -> Tensor:
-    """Repeat one number per sequence, (2, S), for the tokens of the sequence: (2, T)."""
-    pieces = torch.split(x_2S, [part.count for part in layout], dim=1)
-    return torch.cat(
-        [x.repeat_interleave(p.length, dim=1) for x, p in zip(pieces, layout, strict=True)], dim=1
-    )
+    return [x.view(p.count, p.length, x.shape[-1]) for x, p in zip(pieces, layout, strict=True)]

@@ -6,7 +6,7 @@ batch (CLS and patches of several batches of images, see `packing`), S images of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from webssl_trainer.model.config import VitConfig
-from webssl_trainer.model.packing import Part, pack, per_token, unpack
+from webssl_trainer.model.drop_path import ATTENTION, MLP, KeptBranches
+from webssl_trainer.model.packing import Part, pack, unpack
 from webssl_trainer.model.positions import embedding_for, sincos_embedding
 
 
@@ -38,6 +39,9 @@ class Attention(nn.Module):
         """(T, D) -> (T, D)."""
         outputs = []
         for qkv_BLD in unpack(self.qkv(x_TD), layout):
+            if not len(qkv_BLD):  # every image dropped the branch; the graph stays whole
+                outputs.append(qkv_BLD.chunk(3, dim=-1)[0].flatten(0, 1))
+                continue
             q, k, v = torch.unflatten(qkv_BLD, -1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
             y_BHLd = F.scaled_dot_product_attention(q, k, v)
             outputs.append(y_BHLd.transpose(1, 2).flatten(2).flatten(0, 1))
@@ -88,7 +92,7 @@ class LayerScale(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm transformer block whose two branches can be dropped per image (stochastic depth)."""
+    """Pre-norm transformer block. Images that drop a branch (stochastic depth) are left out of it."""
 
     def __init__(self, config: VitConfig) -> None:
         super().__init__()
@@ -99,12 +103,23 @@ class Block(nn.Module):
         self.mlp = SwiGlu(config) if config.mlp == "swiglu" else GeluMlp(config)
         self.ls2 = _layer_scale(config)
 
-    def forward(self, x_TD: Tensor, layout: Sequence[Part], branch_scale_2T: Tensor | None) -> Tensor:
-        """(T, D) -> (T, D); branch_scale_2T multiplies the attention and the MLP branch of each token."""
-        attention_TD = self.ls1(self.attn(self.norm1(x_TD), layout))
-        x_TD = x_TD + _scaled(attention_TD, branch_scale_2T, 0)
-        mlp_TD = self.ls2(self.mlp(self.norm2(x_TD)))
-        return x_TD + _scaled(mlp_TD, branch_scale_2T, 1)
+    def forward(
+        self, parts_BLD: Sequence[Tensor], kept: KeptBranches | None = None, index: int = 0
+    ) -> list[Tensor]:
+        """Batches of sequences (B_i, L_i, D) to the same shapes; kept and index: stochastic depth of this block."""
+        parts_BLD = _residual(parts_BLD, self.attention, kept, index, ATTENTION)
+        return _residual(parts_BLD, self.mlp_branch, kept, index, MLP)
+
+    def attention(self, x_TD: Tensor, layout: Sequence[Part]) -> Tensor:
+        """The first branch: (T, D) -> (T, D)."""
+        branch_TD: Tensor = self.ls1(self.attn(self.norm1(x_TD), layout))
+        return branch_TD
+
+    def mlp_branch(self, x_TD: Tensor, layout: Sequence[Part]) -> Tensor:
+        """The second branch: (T, D) -> (T, D)."""
+        del layout  # tokens do not see each other here
+        branch_TD: Tensor = self.ls2(self.mlp(self.norm2(x_TD)))
+        return branch_TD
 
 
 class PatchEmbed(nn.Module):
@@ -145,30 +160,27 @@ class VisionTransformer(nn.Module):
         self,
         images: Sequence[Tensor],
         masks: Sequence[Tensor | None] | None = None,
-        branch_scales: Tensor | None = None,
+        kept: KeptBranches | None = None,
     ) -> list[VitOutput]:
         """Features of several batches of images in one pass.
 
         Args:
             images: batches of shape (B_i, 3, H_i, W_i), each of its own resolution.
             masks: for each batch None or bool (B_i, L_i), True where the mask token replaces a patch.
-            branch_scales: stochastic depth, (depth, 2, S) with S = sum of B_i: 0 drops the attention or MLP
-                branch of an image, 1 / keep keeps it (see `drop_path.branch_scales`). None keeps all.
+            kept: stochastic depth, see `drop_path.kept_branches`. None keeps all.
 
         Raises:
             UserError: a resolution is not a multiple of the patch size.
         """
-        return self._blocks(*pack(self._sequences(images, masks)), branch_scales)
+        return self._blocks(self._sequences(images, masks), kept)
 
-    def visible(
-        self, images_BCHW: Tensor, visible_BV: Tensor, branch_scales: Tensor | None = None
-    ) -> VitOutput:
+    def visible(self, images_BCHW: Tensor, visible_BV: Tensor, kept: KeptBranches | None = None) -> VitOutput:
         """Features from some patches of each image; the blocks see no other ones.
 
         Args:
             images_BCHW: (B, 3, H, W).
             visible_BV: int64 (B, V), which patches, counted row by row.
-            branch_scales: as in `forward`, S = B.
+            kept: as in `forward`.
 
         Returns:
             CLS (B, D) and the features of the visible patches (B, V, D) in the order asked for.
@@ -176,8 +188,8 @@ class VisionTransformer(nn.Module):
         (sequence_BLD,) = self._sequences([images_BCHW], None)
         cls_B1D, patches_BLD = sequence_BLD[:, :1], sequence_BLD[:, 1:]
         index_BVD = visible_BV.unsqueeze(-1).expand(-1, -1, patches_BLD.shape[-1])
-        x_TD, layout = pack([torch.cat([cls_B1D, patches_BLD.gather(1, index_BVD)], dim=1)])
-        (output,) = self._blocks(x_TD, layout, branch_scales)
+        chosen_BLD = torch.cat([cls_B1D, patches_BLD.gather(1, index_BVD)], dim=1)
+        (output,) = self._blocks([chosen_BLD], kept)
         return output
 
     def features(self, images_BCHW: Tensor, layers: Sequence[int] | None = None) -> list[VitOutput]:
@@ -195,19 +207,19 @@ class VisionTransformer(nn.Module):
         if layers is None:
             return self.forward([images_BCHW])
         wanted = [range(len(self.blocks))[layer] for layer in layers]
-        x_TD, layout = pack(self._sequences([images_BCHW], None))
+        parts_BLD = self._sequences([images_BCHW], None)
         seen: dict[int, VitOutput] = {}
         for index, block in enumerate(self.blocks):
-            x_TD = block(x_TD, layout, None)
+            parts_BLD = block(parts_BLD)
             if index in wanted:
-                (x_BLD,) = unpack(x_TD, layout)
+                (x_BLD,) = parts_BLD
                 seen[index] = VitOutput(x_BLD[:, 0], x_BLD[:, 1:])
         return [seen[index] for index in wanted]
 
-    def _blocks(self, x_TD: Tensor, layout: Sequence[Part], branch_scales: Tensor | None) -> list[VitOutput]:
+    def _blocks(self, parts_BLD: list[Tensor], kept: KeptBranches | None) -> list[VitOutput]:
         for index, block in enumerate(self.blocks):
-            scale_2T = None if branch_scales is None else per_token(branch_scales[index], layout)
-            x_TD = block(x_TD, layout, scale_2T)
+            parts_BLD = block(parts_BLD, kept, index)
+        x_TD, layout = pack(parts_BLD)
         return [VitOutput(x[:, 0], x[:, 1:]) for x in unpack(self.norm(x_TD), layout)]
 
     def _sequences(self, images: Sequence[Tensor], masks: Sequence[Tensor | None] | None) -> list[Tensor]:
@@ -231,7 +243,20 @@ def _layer_scale(config: VitConfig) -> nn.Module:
     return nn.Identity() if config.layer_scale is None else LayerScale(config.width, config.layer_scale)
 
 
-def _scaled(x_TD: Tensor, branch_scale_2T: Tensor | None, branch: int) -> Tensor:
-    if branch_scale_2T is None:
-        return x_TD
-    return x_TD * branch_scale_2T[branch].to(x_TD.dtype).unsqueeze(-1)
+def _residual(
+    parts_BLD: Sequence[Tensor],
+    branch: Callable[[Tensor, Sequence[Part]], Tensor],
+    kept: KeptBranches | None,
+    index: int,
+    which: int,
+) -> list[Tensor]:
+    """x + branch(x) for the images that keep the branch, x for the others; all of them run as one packed batch."""
+    if kept is None:
+        x_TD, layout = pack(parts_BLD)
+        return [x + y for x, y in zip(parts_BLD, unpack(branch(x_TD, layout), layout), strict=True)]
+    images = kept.images[index][which]
+    x_TD, layout = pack([x.index_select(0, some) for x, some in zip(parts_BLD, images, strict=True)])
+    return [
+        x.index_add(0, some, y.to(x.dtype), alpha=kept.scale)
+        for x, some, y in zip(parts_BLD, images, unpack(branch(x_TD, layout), layout), strict=True)
+    ]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from webssl_trainer.errors import UserError
 from webssl_trainer.model import Parallel, VisionTransformer, VitConfig, initialise, vit_config
-from webssl_trainer.model.drop_path import branch_scales
+from webssl_trainer.model.drop_path import KeptBranches, kept_branches
+from webssl_trainer.model.packing import pack, unpack
+from webssl_trainer.model.vit import Block
 
 CONFIG = VitConfig(width=24, depth=3, heads=2, patch_size=4, image_size=16, layer_scale=0.5)
 
@@ -87,9 +91,9 @@ def test_masked_patches_do_not_see_their_pixels(vit: VisionTransformer) -> None:
 
 def test_a_dropped_image_skips_its_branches_and_leaves_the_others_alone(vit: VisionTransformer) -> None:
     batch = images(3, 16)
-    scales = torch.ones(CONFIG.depth, 2, 3)
-    scales[:, :, 1] = 0
-    (dropped,), (whole,) = vit([batch], None, scales), vit([batch])
+    others = (torch.tensor([0, 2]),)
+    plan = KeptBranches(1.0, ((others, others),) * CONFIG.depth)
+    (dropped,), (whole,) = vit([batch], None, plan), vit([batch])
     torch.testing.assert_close(dropped.cls[[0, 2]], whole.cls[[0, 2]])
     embedded = vit.norm(vit.cls_token[0, 0] + vit.pos_embed[0, 0])
     torch.testing.assert_close(dropped.cls[1], embedded)
@@ -137,17 +141,63 @@ def test_initial_values_depend_on_seed_and_name_only() -> None:
     assert not first["mask_token"].any()
 
 
-def test_branch_scales_drop_the_rate_and_keep_the_mean_whatever_the_batch() -> None:
-    positions, crops = torch.arange(4000), torch.zeros(4000, dtype=torch.int64)
-    scales = branch_scales(positions, crops, seed=0, depth=2, drop_rate=0.4)
-    assert scales is not None
-    assert scales.shape == (2, 2, 4000)
-    assert sorted(set(scales.flatten().tolist())) == pytest.approx([0.0, 1 / 0.6])
-    assert scales.mean(dim=2).flatten().tolist() == pytest.approx([1.0] * 4, abs=0.07)
-    part = branch_scales(positions[100:110], crops[100:110], seed=0, depth=2, drop_rate=0.4)
+def kept(first: int, counts: Sequence[int], rate: float = 0.4, depth: int = 4) -> KeptBranches | None:
+    positions = torch.arange(first, first + sum(counts))
+    cpu = torch.device("cpu")
+    return kept_branches(
+        positions, torch.zeros_like(positions), counts, seed=0, depth=depth, drop_rate=rate, device=cpu
+    )
+
+
+def test_branches_are_dropped_at_their_rate_whatever_the_batch() -> None:
+    whole, part = kept(0, [4000]), kept(100, [4, 6])
+    assert whole is not None
     assert part is not None
-    assert torch.equal(part, scales[:, :, 100:110])
-    assert branch_scales(positions, crops, seed=0, depth=2, drop_rate=0.0) is None
+    assert whole.scale == pytest.approx(1 / 0.6)
+    for layer, row in enumerate(whole.images):
+        for branch, (images_of,) in enumerate(row):
+            assert len(images_of) / 4000 == pytest.approx(0.6, abs=0.04)
+            wanted = [i - 100 for i in images_of.tolist() if 100 <= i < 110]
+            first, second = part.images[layer][branch]
+            assert [*first.tolist(), *(i + 4 for i in second.tolist())] == wanted
+    assert kept(0, [4000], rate=0.0) is None
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.97])
+def test_a_block_that_skips_images_equals_one_that_multiplies_by_zero(
+    vit: VisionTransformer, rate: float
+) -> None:
+    parts = [
+        torch.randn(count, length, 24, dtype=torch.float64, requires_grad=True)
+        for count, length in ((5, 17), (3, 5))
+    ]
+    plan = kept(0, [5, 3], rate)
+    assert plan is not None
+    block = vit.blocks[0]
+    assert isinstance(block, Block)
+    expected = [_multiplied(block, x, plan, number) for number, x in enumerate(parts)]
+    found = block(parts, plan, 0)
+    weights = [torch.randn_like(x) for x in parts]
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+    totals = [
+        torch.stack([(x * w).sum() for x, w in zip(results, weights, strict=True)]).sum()
+        for results in (found, expected)
+    ]
+    gradients = [torch.autograd.grad(total, [*parts, *block.parameters()]) for total in totals]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def _multiplied(block: Block, x_BLD: Tensor, plan: KeptBranches, number: int) -> Tensor:
+    """Stochastic depth as its paper writes it: every image is run, and a dropped branch counts zero times."""
+    for branch, run in enumerate((block.attention, block.mlp_branch)):
+        factor_B = x_BLD.new_zeros(len(x_BLD))
+        factor_B[plan.images[0][branch][number]] = plan.scale
+        x_TD, layout = pack([x_BLD])
+        (y_BLD,) = unpack(run(x_TD, layout), layout)
+        x_BLD = x_BLD + factor_B[:, None, None] * y_BLD
+    return x_BLD
 
 
 def test_all_patches_made_visible_in_any_order_give_the_features_of_the_whole_image(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from webssl_trainer.model import Parallel, VisionTransformer, VitConfig
+from webssl_trainer.model.drop_path import KeptBranches
 from webssl_trainer.objectives.clip.config import ClipConfig
 from webssl_trainer.objectives.clip.text import Linear, TextTower
 
@@ -75,16 +76,16 @@ class ClipNetwork(nn.Module):
                 parameter.requires_grad_(False)
 
     def forward(
-        self, images: Tensor, tokens_BL: Tensor, last_B: Tensor, branch_scales: Tensor | None
+        self, images: Tensor, tokens_BL: Tensor, last_B: Tensor, kept: KeptBranches | None
     ) -> ClipOutput:
         """Features of pairs.
 
         Args:
             images: (B, 3, H, W).
             tokens_BL, last_B: see `TextTower.forward`.
-            branch_scales: see `VisionTransformer.forward`.
+            kept: stochastic depth, see `VisionTransformer.forward`.
         """
-        (seen,) = self.vision([images], None, branch_scales)
+        (seen,) = self.vision([images], None, kept)
         return ClipOutput(
             images=_unit(self.image_projection(seen.cls)),
             texts=_unit(self.text_projection(self.text(tokens_BL, last_B))),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from webssl_trainer.data.batch import Batch
 from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.model import Parallel, VitConfig
-from webssl_trainer.model.drop_path import branch_scales
+from webssl_trainer.model.drop_path import KeptBranches, kept_branches
 from webssl_trainer.model.parallelize import set_last_micro_batch
 from webssl_trainer.objectives.clip.config import ClipConfig
 from webssl_trainer.objectives.clip.contrast import contrast
@@ -36,7 +36,7 @@ class _Inputs(NamedTuple):
     images: Tensor
     tokens: Tensor
     last: Tensor
-    scales: Tensor | None
+    kept: KeptBranches | None
 
 
 class ClipObjective:
@@ -131,17 +131,19 @@ class ClipObjective:
     def _inputs(self, batch: Batch, ctx: StepContext) -> _Inputs:
         texts = [members[self.config.caption].decode("utf-8", "replace") for members in batch.extras]
         tokens, last = self.tokenizer(texts)
-        positions = torch.from_numpy(batch.positions).to(ctx.device, non_blocking=True)
+        positions = torch.from_numpy(batch.positions)
         return _Inputs(
             images=batch.global_crops[0].to(ctx.device, non_blocking=True),
             tokens=tokens.to(ctx.device, non_blocking=True),
             last=last.to(ctx.device, non_blocking=True),
-            scales=branch_scales(
+            kept=kept_branches(
                 positions,
                 torch.zeros_like(positions),
+                [len(positions)],
                 seed=ctx.seed,
                 depth=self.vit.depth,
                 drop_rate=self.config.drop_path,
+                device=ctx.device,
             ),
         )
 

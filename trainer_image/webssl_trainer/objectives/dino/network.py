@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from webssl_trainer.model import Parallel, VisionTransformer, VitConfig
+from webssl_trainer.model.drop_path import KeptBranches
 from webssl_trainer.objectives.dino.config import DinoConfig
 from webssl_trainer.objectives.dino.head import Head
 
@@ -36,7 +37,7 @@ class DinoNetwork(nn.Module):
         images: Sequence[Tensor],
         mask_BL: Tensor | None,
         patch_indices_M: Tensor,
-        branch_scales: Tensor | None,
+        kept: KeptBranches | None,
     ) -> NetworkOutput:
         """One pass over all crops.
 
@@ -45,10 +46,10 @@ class DinoNetwork(nn.Module):
             mask_BL: bool (B_0, L), patches of the first batch to replace by the mask token; None for none.
             patch_indices_M: int64 (M,), patches of the first batch for the iBOT head, counted over (B_0, L).
                 M may be 0: the head still runs, as sharded parameters need every process to take part.
-            branch_scales: see `VisionTransformer.forward`.
+            kept: stochastic depth, see `VisionTransformer.forward`.
         """
         masks = [mask_BL] + [None] * (len(images) - 1)
-        outputs = self.backbone(images, masks, branch_scales)
+        outputs = self.backbone(images, masks, kept)
         chosen_MD = outputs[0].patches.flatten(0, 1).index_select(0, patch_indices_M)
         return NetworkOutput(
             cls=outputs[0].cls.clone(),  # FSDP's hooks are lost on views

@@ -15,7 +15,7 @@ from torch.distributed.tensor import DTensor
 from webssl_trainer.data.batch import Batch
 from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.model import Parallel, VitConfig
-from webssl_trainer.model.drop_path import branch_scales
+from webssl_trainer.model.drop_path import KeptBranches, kept_branches
 from webssl_trainer.model.parallelize import set_last_micro_batch
 from webssl_trainer.objectives.dino.config import DinoConfig
 from webssl_trainer.objectives.dino.losses import dino_loss, ibot_loss, koleo_loss
@@ -29,14 +29,14 @@ from webssl_trainer.optim import ParamGroup, Treatment, decays, group_parameters
 class _Inputs(NamedTuple):
     """A micro-batch on the device. images: global crops (2 N, 3, H, W) and, if any, local ones (C N, ...).
     mask: bool (2 N, L). patches: masked patches counted over (2 N, L), (M,); weights (M,): see `ibot_loss`.
-    scales: stochastic depth of all images, or None."""
+    kept: stochastic depth of all images, or None."""
 
     samples: int
     images: list[Tensor]
     mask: Tensor
     patches: Tensor
     weights: Tensor
-    scales: Tensor | None
+    kept: KeptBranches | None
 
 
 class _Targets(NamedTuple):
@@ -102,7 +102,7 @@ class DinoObjective:
         for index, (x, target) in enumerate(zip(inputs, targets, strict=True)):
             set_last_micro_batch(self.student, index == len(inputs) - 1)
             with self.parallel.precision():
-                output = self.student(x.images, x.mask, x.patches, x.scales)
+                output = self.student(x.images, x.mask, x.patches, x.kept)
             terms = self._terms(output, target, x, ctx.global_batch_size)
             self._weighted(terms).backward()  # type: ignore[no-untyped-call]
             totals += terms.detach()
@@ -133,7 +133,7 @@ class DinoObjective:
         mask_BL = masks.reshape(2 * samples, -1)
         weights_BL = mask_BL / np.maximum(mask_BL.sum(axis=1, keepdims=True), 1)
         images = [batch.global_crops, batch.local_crops] if crops.n_local else [batch.global_crops]
-        positions = _to(batch.positions, ctx.device)
+        positions = torch.from_numpy(batch.positions)
         image_count = 2 + crops.n_local
         return _Inputs(
             samples=samples,
@@ -141,12 +141,14 @@ class DinoObjective:
             mask=_to(mask_BL, ctx.device),
             patches=_to(np.flatnonzero(mask_BL), ctx.device),
             weights=_to(weights_BL[mask_BL].astype(np.float32), ctx.device),
-            scales=branch_scales(
+            kept=kept_branches(
                 positions.repeat(image_count),
-                torch.arange(image_count, device=ctx.device).repeat_interleave(samples),
+                torch.arange(image_count).repeat_interleave(samples),
+                [2 * samples, crops.n_local * samples][: len(images)],
                 seed=ctx.seed,
                 depth=self.vit.depth,
                 drop_rate=self.config.drop_path,
+                device=ctx.device,
             ),
         )
 

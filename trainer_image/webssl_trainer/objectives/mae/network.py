@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from webssl_trainer.model import Parallel, VisionTransformer, VitConfig, VitOutput
-from webssl_trainer.model.packing import pack, unpack
+from webssl_trainer.model.drop_path import KeptBranches
 from webssl_trainer.model.positions import embedding_for, sincos_embedding
 from webssl_trainer.model.vit import Block
 from webssl_trainer.objectives.mae.config import MaeConfig, decoder_vit
@@ -43,10 +43,10 @@ class Decoder(nn.Module):
         hidden_NLE = self.mask_token.to(x_NLE.dtype).expand(len(x_NLE), patches, -1)
         patches_NLE = hidden_NLE.scatter(1, _per_channel(masks.visible, x_NLE), x_NLE[:, 1:])
         sequence_NLE = torch.cat([x_NLE[:, :1], patches_NLE], dim=1) + embedding_for(self.pos_embed, *grid)
-        x_TE, layout = pack([sequence_NLE])
+        parts_NLE = [sequence_NLE]
         for block in self.blocks:
-            x_TE = block(x_TE, layout, None)
-        (y_NLE,) = unpack(x_TE, layout)
+            parts_NLE = block(parts_NLE)
+        (y_NLE,) = parts_NLE
         y_NME = y_NLE[:, 1:].gather(1, _per_channel(masks.hidden, y_NLE))
         predicted: Tensor = self.predict(self.norm(y_NME))
         return predicted
@@ -61,16 +61,16 @@ class MaeNetwork(nn.Module):
         self.decoder = Decoder(vit, config)
         self.linear_initial = vit.linear_initial
 
-    def forward(self, images_NCHW: Tensor, masks: Masks, branch_scales: Tensor | None) -> Tensor:
+    def forward(self, images_NCHW: Tensor, masks: Masks, kept: KeptBranches | None) -> Tensor:
         """Predicted values of the hidden patches, (N, M, P).
 
         Args:
             images_NCHW: (N, 3, H, W).
             masks: which patches are visible and hidden.
-            branch_scales: stochastic depth of the encoder, see `VisionTransformer.forward`.
+            kept: stochastic depth of the encoder, see `VisionTransformer.forward`.
         """
         grid = self.encoder.config.grid_of(*images_NCHW.shape[-2:])
-        features = self.encoder.visible(images_NCHW, masks.visible, branch_scales)
+        features = self.encoder.visible(images_NCHW, masks.visible, kept)
         predicted: Tensor = self.decoder(features, masks, grid)
         return predicted
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from webssl_trainer.data.batch import Batch
 from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.model import Parallel, VitConfig
-from webssl_trainer.model.drop_path import branch_scales
+from webssl_trainer.model.drop_path import kept_branches
 from webssl_trainer.model.parallelize import set_last_micro_batch
 from webssl_trainer.objectives.interface import StepContext
 from webssl_trainer.objectives.mae.config import MaeConfig
@@ -90,21 +90,26 @@ class MaeObjective:
     def _loss(self, batch: Batch, ctx: StepContext) -> Tensor:
         """This micro-batch's share of the mean over the global batch."""
         images_NCHW = batch.global_crops[0].to(ctx.device, non_blocking=True)
-        positions_N = torch.from_numpy(batch.positions).to(ctx.device, non_blocking=True)
+        positions_N = torch.from_numpy(batch.positions)
         rows, columns = self.vit.grid_of(*images_NCHW.shape[-2:])
         patches = rows * columns
         masks = draw_masks(
-            positions_N, patches=patches, visible=self.config.visible_patches(patches), seed=ctx.seed
+            positions_N.to(ctx.device, non_blocking=True),
+            patches=patches,
+            visible=self.config.visible_patches(patches),
+            seed=ctx.seed,
         )
-        scales = branch_scales(
+        kept = kept_branches(
             positions_N,
             torch.zeros_like(positions_N),
+            [len(positions_N)],
             seed=ctx.seed,
             depth=self.vit.depth,
             drop_rate=self.config.drop_path,
+            device=ctx.device,
         )
         with self.parallel.precision():
-            predicted_NMP = self.network(images_NCHW, masks, scales)
+            predicted_NMP = self.network(images_NCHW, masks, kept)
         pixels_NLP = patch_pixels(images_NCHW.float(), self.vit.patch_size)
         target_NMP = pixels_NLP.take_along_dim(masks.hidden.unsqueeze(-1), dim=1)
         if self.config.normalise_pixels:

@@ -13,7 +13,7 @@ from torch import Tensor
 from webssl_trainer.data.batch import Batch
 from webssl_trainer.errors import UserError
 from webssl_trainer.model import Parallel, VisionTransformer, vit_config
-from webssl_trainer.model.drop_path import branch_scales
+from webssl_trainer.model.drop_path import kept_branches
 from webssl_trainer.objectives import Objective, StepContext
 from webssl_trainer.objectives.clip import ClipConfig, ClipObjective, TextConfig
 from webssl_trainer.objectives.clip.config import clip_crops
@@ -57,11 +57,17 @@ def plain_loss(o: ClipObjective) -> Tensor:
     """One pass over the whole batch, and the loss as torch spells it."""
     (batch,) = batches(1, torch.float64)
     positions = torch.from_numpy(batch.positions)
-    scales = branch_scales(
-        positions, torch.zeros_like(positions), seed=3, depth=o.vit.depth, drop_rate=o.config.drop_path
+    kept = kept_branches(
+        positions,
+        torch.zeros_like(positions),
+        [len(positions)],
+        seed=3,
+        depth=o.vit.depth,
+        drop_rate=o.config.drop_path,
+        device=torch.device("cpu"),
     )
     tokens, last = o.tokenizer([members["txt"].decode() for members in batch.extras])
-    images, texts, temper = o.network(batch.global_crops[0], tokens, last, scales)
+    images, texts, temper = o.network(batch.global_crops[0], tokens, last, kept)
     logits = temper[0].exp() * images @ texts.T + temper[1]
     if o.config.loss == "infonce":
         matches = torch.arange(SAMPLES)

@@ -133,9 +133,9 @@ def test_fixed_positions_are_those_of_an_independent_implementation() -> None:
 def test_the_encoder_computes_nothing_for_hidden_patches() -> None:
     o, seen = objective(), []
     for block in o.network.encoder.blocks:
-        block.register_forward_hook(lambda _block, inputs, _output: seen.append(inputs[0].shape[0]))
+        block.register_forward_hook(lambda _block, inputs, _output: seen.append(inputs[0][0].shape[:2]))
     o.forward_backward([batch()], context())
-    assert seen == [SAMPLES * (1 + 4)] * VIT.depth
+    assert seen == [(SAMPLES, 1 + 4)] * VIT.depth
 
 
 def test_hidden_pixels_reach_the_loss_as_targets_only() -> None:
