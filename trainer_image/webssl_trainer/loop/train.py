@@ -16,6 +16,7 @@ from webssl_trainer.checkpoint.peers import Peers
 from webssl_trainer.checkpoint.saver import SaveOutcome
 from webssl_trainer.checkpoint.steplog import digest_text, tally
 from webssl_trainer.data import Loader, StepBatches
+from webssl_trainer.loop.divergence import end_diverged
 from webssl_trainer.loop.guard import FiniteGuard
 from webssl_trainer.loop.narrator import Narrator, StepFacts
 from webssl_trainer.loop.session import Session
@@ -32,9 +33,11 @@ _DELIVERY_SECONDS = 60.0
 class TrainingLoop:
     """One attempt. All processes of the round run it in step."""
 
-    def __init__(self, session: Session, narrator: Narrator, stop: StopRequest) -> None:
+    def __init__(
+        self, session: Session, narrator: Narrator, stop: StopRequest, guard: FiniteGuard | None = None
+    ) -> None:
         self._session, self._narrator, self._stop = session, narrator, stop
-        self._guard = FiniteGuard()
+        self._guard = guard or FiniteGuard()
         self._broken_before = 0
         self._total_broken = 0
         self._stalled = 0.0
@@ -42,7 +45,8 @@ class TrainingLoop:
     def run(self) -> int:
         """Train to the end or to a stop; the process's exit code.
 
-        Raises what exits.exit_code_of knows: UserError, FencedError, StorageUnavailableError, errors of collectives.
+        Raises what exits.exit_code_of knows: UserError, DivergedError, FencedError, StorageUnavailableError, errors of
+        collectives.
         """
         session, config = self._session, self._session.config
         self._narrator.report(TrainingState.STARTING, urgent=True)
@@ -55,7 +59,8 @@ class TrainingLoop:
                 stopped = self._train_stage(loader, config.stages[stage].end)
             self._broken_before = self._total_broken
             if stopped:
-                self._save_and_wait(final=False, tries=1)
+                if self._guard.in_a_row == 0:
+                    self._save_and_wait(final=False, tries=1)
                 log.info("attempt.stopped", step=session.step)
                 return exit_codes.RETRY
         return self._finish()
@@ -65,8 +70,13 @@ class TrainingLoop:
         session = self._session
         while session.step < end:
             stopping = self._train_step(loader)
+            if self._guard.has_diverged:
+                self._collect(wait=True)
+                end_diverged(session, self._guard.in_a_row)
             last = session.step == session.config.total_steps
-            if session.step % session.config.checkpoint_every == 0 and not last and not stopping:
+            # A checkpoint amid skipped steps would hold weights that may be what makes them not finite.
+            due = session.step % session.config.checkpoint_every == 0 and self._guard.in_a_row == 0
+            if due and not last and not stopping:
                 self._start_save(final=False)
             else:
                 self._collect(wait=False)
@@ -95,7 +105,7 @@ class TrainingLoop:
         norm = math.sqrt(sum(value.item() ** 2 for value in norms.values()))
         computed = time.perf_counter()
         rate = session.schedules.learning_rate(session.step)
-        accepted = self._guard.accept(session.step, losses["loss"], norm, rate)
+        accepted = self._guard.accept(losses["loss"], norm)
         if accepted:
             session.optimizer.step()
             session.objective.after_optimizer_step(context)
@@ -161,11 +171,13 @@ class TrainingLoop:
             "grad_norm": norm,
             "skipped": not accepted,
         }
-        if session.config.log_sample_ids:
+        if session.config.log_sample_ids or not accepted:
             mine = [sample for batch in batches.batches for sample in batch.sample_ids]
             record["ids"] = [sample for part in peers.gather(mine) for sample in part]
         if peers.leads:
             session.steplog.append(record)
+            if not accepted:
+                log.warning("step.skipped", **record)
             log.info(
                 "step", step=session.step, loss=round(losses["loss"], 6), first=batches.first, digest=digest
             )
