@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Mapping
 
 import structlog
 import torch
@@ -20,9 +18,8 @@ from webssl_trainer.loop.divergence import end_diverged
 from webssl_trainer.loop.guard import FiniteGuard
 from webssl_trainer.loop.narrator import Narrator, StepFacts
 from webssl_trainer.loop.session import Session
+from webssl_trainer.loop.step import Measured, clip_and_measure, compute_gradients, update
 from webssl_trainer.loop.stop import StopRequest
-from webssl_trainer.objectives import StepContext
-from webssl_trainer.optim import clip_gradients
 
 log = structlog.get_logger("webssl.loop")
 
@@ -90,37 +87,21 @@ class TrainingLoop:
         began, waited = time.perf_counter(), loader.counters.data_wait_seconds
         batches = next(loader)
         fed = time.perf_counter()
-        context = StepContext(
-            step=session.step,
-            total_steps=config.total_steps,
-            seed=config.seed,
-            global_batch_size=config.plan.global_batch,
-            device=session.processes.device,
-            group=session.processes.training,
-        )
-        session.schedules.apply(session.optimizer, session.step)
-        terms = session.objective.forward_backward(batches.batches, context)
-        norms = clip_gradients(session.objective.trained, config.optim.clip)
-        losses = {name: value.item() for name, value in terms.items()}
-        norm = math.sqrt(sum(value.item() ** 2 for value in norms.values()))
+        measured = clip_and_measure(session, compute_gradients(session, batches))
         computed = time.perf_counter()
-        rate = session.schedules.learning_rate(session.step)
-        accepted = self._guard.accept(losses["loss"], norm)
-        if accepted:
-            session.optimizer.step()
-            session.objective.after_optimizer_step(context)
-        session.optimizer.zero_grad(set_to_none=True)
+        accepted = self._guard.accept(measured.loss, measured.gradient_norm)
+        update(session, accepted)
         applied = time.perf_counter()
         stopping, digest, broken = self._agree(batches, loader.counters.broken)
         self._total_broken = self._broken_before + broken
-        self._record(batches, digest, losses, rate, norm, accepted)
+        self._record(batches, digest, measured, accepted)
         ended = time.perf_counter()
         session.step += 1
         session.productive_seconds += ended - began
         facts = StepFacts(
-            losses=losses,
-            learning_rate=rate,
-            gradient_norm=norm,
+            losses=measured.losses,
+            learning_rate=measured.learning_rate,
+            gradient_norm=measured.gradient_norm,
             accepted=accepted,
             total_broken=self._total_broken,
             seconds=ended - began,
@@ -146,15 +127,7 @@ class TrainingLoop:
         stop, first, second, total = sums.tolist()
         return stop > 0, digest_text(first, second), total
 
-    def _record(
-        self,
-        batches: StepBatches,
-        digest: str,
-        losses: Mapping[str, float],
-        rate: float,
-        norm: float,
-        accepted: bool,
-    ) -> None:
+    def _record(self, batches: StepBatches, digest: str, measured: Measured, accepted: bool) -> None:
         """Rank 0 keeps the step's record for the step log."""
         session = self._session
         peers: Peers = session.processes.signals
@@ -166,9 +139,9 @@ class TrainingLoop:
             "attempt": session.start.claim.attempt,
             "world_size": peers.world,
             "stage": session.config.stage_at(session.step),
-            "losses": dict(losses),
-            "lr": rate,
-            "grad_norm": norm,
+            "losses": dict(measured.losses),
+            "lr": measured.learning_rate,
+            "grad_norm": measured.gradient_norm,
             "skipped": not accepted,
         }
         if session.config.log_sample_ids or not accepted:
@@ -179,7 +152,7 @@ class TrainingLoop:
             if not accepted:
                 log.warning("step.skipped", **record)
             log.info(
-                "step", step=session.step, loss=round(losses["loss"], 6), first=batches.first, digest=digest
+                "step", step=session.step, loss=round(measured.loss, 6), first=batches.first, digest=digest
             )
 
     # -- saves -----------------------------------------------------------------------------------------------------
