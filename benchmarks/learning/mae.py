@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -70,7 +69,6 @@ def main() -> int:
         seconds = time.monotonic() - began
         result = result_of(json.loads((folder / "run" / "status.json").read_text()), manifest)
         result["wall_seconds"] = round(seconds, 1)
-        result["cpu_seconds"] = round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime, 1)
     file = ROOT / "benchmarks" / "results" / f"learning-mae-{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
     file.write_text(json.dumps(result, indent=2) + "\n")
     sys.stdout.write(f"{file.read_text()}stored in {file.relative_to(ROOT)}\n")
