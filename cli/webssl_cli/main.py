@@ -11,6 +11,8 @@ import typer
 from webssl_cli.commands import data, recipe
 from webssl_cli.commands.checkpoints import checkpoints
 from webssl_cli.commands.demo import demo
+from webssl_cli.commands.export import export
+from webssl_cli.commands.import_ import import_
 from webssl_cli.commands.plan import plan
 from webssl_cli.commands.run import run
 from webssl_cli.commands.runs import get, logs, status, watch
@@ -46,6 +48,8 @@ def make_app(*, with_cluster: bool) -> typer.Typer:
     app.command(rich_help_panel="On this machine")(run)
     app.add_typer(data.app, name="data", help="Images into shards.", rich_help_panel="Data and checkpoints")
     app.command(rich_help_panel="Data and checkpoints")(checkpoints)
+    app.command(rich_help_panel="Data and checkpoints")(export)
+    app.command("import", rich_help_panel="Data and checkpoints")(import_)
     for command in (get, status, watch, logs):
         app.command(rich_help_panel="On Kubernetes")(command)
     app.add_typer(

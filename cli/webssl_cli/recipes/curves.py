@@ -20,7 +20,7 @@ SOMEWHERE = {
     "workers": {"max": 1},
     "checkpoint": {"uri": "file:///nowhere/run", "interval": {"samples": 10**12}},
 }
-"""Where a run takes place, which its schedules do not depend on."""
+"""A place for a recipe that has none; its schedules do not depend on it."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class RecipeSchedules:
 
 
 def trainer_settings(made: Composed) -> TrainerConfig:
-    """What the trainer makes of the manifest, for one worker.
+    """What the trainer makes of the manifest.
 
     Raises:
         CliError: the manifest is wrong.
     """
     content = made.document.content
-    spec = merged([SOMEWHERE, content["spec"], {"workers": SOMEWHERE["workers"]}])
+    spec = merged([SOMEWHERE, content["spec"]])
     run = check.valid(replace(made.document, content={**content, "spec": spec}))
     return trainer_config(ResolvedRun.of(run))
 

@@ -109,5 +109,7 @@ def _text(
     if not words:
         return ""
     colour = fill or (INK if weight > 400 else SOFT)
-    style = f"font-size='{size}' font-weight='{weight}' text-anchor='{anchor}' fill='{colour}'"
+    # The halo keeps words readable where they cross a line of the grid.
+    halo = "stroke='#ffffff' stroke-width='3' paint-order='stroke'"
+    style = f"font-size='{size}' font-weight='{weight}' text-anchor='{anchor}' fill='{colour}' {halo}"
     return f"<text x='{x:.1f}' y='{y:.1f}' {style}>{escape(words)}</text>"

@@ -60,7 +60,8 @@ def _one_run(file: FilePath | None) -> Document:
 
 def _must_be_valid(document: Document, file: FilePath | None) -> None:
     faults = check.check(document).faults
-    if faults and file is None:
-        raise CliError("\n".join(fault.text for fault in faults), "give it by -f FILE or --set PATH=VALUE")
-    if faults:
-        raise CliError("\n".join(check.pointed(file, fault) for fault in faults if file is not None))
+    if not faults:
+        return
+    told = "\n".join(check.pointed(file, fault) if file else fault.text for fault in faults)
+    absent = any(" is missing: " in fault.text for fault in faults)
+    raise CliError(told, "give it by -f FILE or --set PATH=VALUE" if absent else "")

@@ -60,7 +60,7 @@ def _path(field: str, written: str) -> Path:
     path: Path = ("spec",)
     for step in field.strip().removeprefix("spec.").split("."):
         form = _STEP.fullmatch(step)
-        if form is None:
+        if form is None or step == "recipe":
             raise CliError(
                 f"--set {written!r}: {step!r} is no field's name",
                 "write a path such as schedule.stages[0].samples",
@@ -96,6 +96,6 @@ def _must_lead_on(node: Any, part: str | int, where: str, one: Setting) -> None:
         raise CliError(f"--set {one.written!r}: {where} is no list", f"leave [{part}] out")
     if isinstance(part, int) and part >= len(node):
         raise CliError(
-            f"--set {one.written!r}: {where} has {len(node)} items, numbered from 0",
-            f"set all of {where} to add one",
+            f"--set {one.written!r}: {where} has {len(node)} of them, none [{part}]",
+            f"count from [0], or set all of {where}",
         )

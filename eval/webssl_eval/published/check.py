@@ -5,31 +5,41 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from transformers import AutoModel, ViTModel
+from transformers import AutoConfig, AutoModel, ViTModel
+from transformers.utils import logging
 from webssl_trainer.errors import UserError
 from webssl_trainer.model import VisionTransformer
 
 TOLERANCE = 1e-5
-"""Largest difference of features after the final norm, whose entries are of order 1, in fp32."""
+"""Largest difference of features after the final norm, in fp32, as a share of the largest feature where that exceeds 1."""
 
 
 def largest_difference(folder: Path, vit: VisionTransformer, resolution: int) -> float:
-    """Largest absolute difference of CLS and patch features between a folder as transformers loads it, and `vit`.
+    """Largest difference of CLS and patch features between a folder as transformers loads it, and `vit`; see TOLERANCE.
 
-    Two images of noise are compared, at `resolution` and at a flat one of another size.
+    Two images of noise are compared, one at `resolution` and one of another size that is not square.
     """
-    model = AutoModel.from_pretrained(str(folder), local_files_only=True).eval()
-    patch = vit.config.patch_size
+    model, patch = load(folder), vit.config.patch_size
     generator = torch.Generator().manual_seed(0)
     found = 0.0
     with torch.inference_mode():
         for height, width in ((resolution, resolution), (resolution + patch, 2 * patch)):
             images_BCHW = torch.randn(1, 3, height, width, generator=generator)
             (ours,) = vit.eval().features(images_BCHW)
-            theirs_BLD = features_of(model, images_BCHW)
             ours_BLD = torch.cat([ours.cls.unsqueeze(1), ours.patches], dim=1)
-            found = max(found, float((ours_BLD - theirs_BLD).abs().max()))
+            apart = (ours_BLD - features_of(model, images_BCHW)).abs().max()
+            found = max(found, float(apart / ours_BLD.abs().max().clamp(min=1)))
     return found
+
+
+def load(folder: Path) -> torch.nn.Module:
+    """The model of an exported folder, in eval mode, without a network and without a bar."""
+    logging.disable_progress_bar()
+    config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+    # A pooler is not in the folder, as nothing trained one; ViTModel would make one up and warn of it.
+    more = {"add_pooling_layer": False} if config.model_type == "vit" else {}
+    model: torch.nn.Module = AutoModel.from_pretrained(str(folder), local_files_only=True, **more)
+    return model.eval()
 
 
 def features_of(model: torch.nn.Module, images_BCHW: torch.Tensor) -> torch.Tensor:

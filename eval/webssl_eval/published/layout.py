@@ -113,16 +113,17 @@ class Layout:
         return found
 
     def _joined(self, ours: str, parts: Parts, published: Mapping[str, Tensor], shape: torch.Size) -> Tensor:
+        part_shape = (shape[0] // len(parts), *shape[1:])
+        for part in parts:
+            if tuple(published[part].shape) != part_shape:
+                raise UserError(
+                    f"{self.name}: {part} has shape {tuple(published[part].shape)}, the configuration needs {part_shape} "
+                    f"for {ours}; the configuration is not that of these weights"
+                )
         tensor = torch.cat([published[part].float() for part in parts])
-        names = " + ".join(parts)
-        if tensor.shape != shape:
-            raise UserError(
-                f"{self.name}: {names} has shape {tuple(tensor.shape)}, the configuration needs {tuple(shape)} "
-                f"for {ours}; the configuration is not that of these weights"
-            )
         if not tensor.is_meta and not bool(torch.isfinite(tensor).all()):
             raise UserError(
-                f"{self.name}: {names} holds NaN or infinity; the file is damaged, fetch it again"
+                f"{self.name}: {' + '.join(parts)} holds NaN or infinity; the file is damaged, fetch it again"
             )
         return tensor
 

@@ -79,7 +79,12 @@ def test_every_value_of_a_recipe_says_where_it_comes_from(name: str) -> None:
     assert [path for path, origin in origins.items() if origin is None or not origin.source] == []
 
 
-@pytest.mark.parametrize("name", [name for name in names() if not name.startswith("metaclip")])
+@pytest.mark.parametrize("name", names())
+def test_a_recipe_leaves_no_value_to_a_default_that_may_change(name: str) -> None:
+    assert with_defaults(spec_of(name)) == spec_of(name)
+
+
+@pytest.mark.parametrize("name", names())
 def test_a_recipe_with_a_place_is_a_valid_run_on_machines_of_eight_gpus(name: str) -> None:
     processes = 1 if name == "demo" else 8
     run = WebSSLRun.model_validate_json(json.dumps(placed(name, 4, processes)), strict=True, by_name=False)

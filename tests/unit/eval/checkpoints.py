@@ -10,6 +10,7 @@ import torch
 from torch.distributed.checkpoint.state_dict_saver import save as dcp_save
 from webssl_api.manifest import CheckpointManifest
 from webssl_api.run import WebSSLRunSpec
+from webssl_eval.encoders.checkpoint import ENCODERS
 from webssl_trainer.checkpoint.identity import digest_of, identity_of, to_bytes
 from webssl_trainer.checkpoint.layout import IDENTITY_NAME, AttemptKey, FolderKey
 from webssl_trainer.checkpoint.objects import ObjectStore, ObjectWriter
@@ -45,14 +46,16 @@ def drawn(config: VitConfig, seed: int) -> VisionTransformer:
 def commit(
     storage: Storage, spec: WebSSLRunSpec, vit: VisionTransformer, step: int = 4, attempt: int = 1
 ) -> FolderKey:
-    """Commit a checkpoint whose teacher has this backbone."""
+    """Commit a checkpoint whose encoder is this one, beside another network of that shape."""
     other = VisionTransformer(vit.config)
     initialise(other, 99)
-    networks = {"student": other, "teacher": vit}
+    name = ENCODERS[spec.objective.kind]
+    beside = "student.backbone" if name == "teacher.backbone" else "other.network"
     state = {
         "modules": {
-            name: {f"backbone.{key}": value for key, value in network.state_dict().items()}
-            for name, network in networks.items()
+            f"{module}.{key}": value
+            for module, network in ((beside, other), (name, vit))
+            for key, value in network.state_dict().items()
         }
     }
     key = FolderKey(AttemptKey(attempt, "0a0b0c0d"), step)

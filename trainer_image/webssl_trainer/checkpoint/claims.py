@@ -44,8 +44,17 @@ class RolledBack(StatusModel):
         return max(0, self.from_step - self.to_step)
 
 
+class Divergence(StatusModel):
+    """An attempt ended because too many steps in a row were not finite."""
+
+    step: int
+    """The step that would have come next."""
+    saved_step: int
+    """Step of the newest checkpoint then."""
+
+
 class Claim(StatusModel):
-    """`attempts/<number>-<nonce>.json`. Written twice by its owner: before discovery, and with the outcome of discovery."""
+    """`attempts/<number>-<nonce>.json`. Written by its owner: before discovery, with its outcome, and when the run diverged."""
 
     attempt: int
     nonce: str
@@ -56,6 +65,7 @@ class Claim(StatusModel):
     """None: from scratch."""
     rejected: list[RejectedCheckpoint] = Field(default_factory=list)
     rolled_back: RolledBack | None = None
+    diverged: Divergence | None = None
     time: str = ""
 
     @property
@@ -142,3 +152,9 @@ def rolled_back(
     if seen_step <= resumed_step or seen_attempt in accounted or seen_attempt not in known:
         return None
     return RolledBack(attempt=seen_attempt, from_step=seen_step, to_step=resumed_step)
+
+
+def diverged_before(earlier: Iterable[Claim], saved_step: int) -> Divergence | None:
+    """The divergence of an earlier attempt after which no newer checkpoint than that of `saved_step` was made; None: there is none."""
+    found = (claim.diverged for claim in earlier if claim.diverged is not None)
+    return next((item for item in found if item.saved_step >= saved_step), None)

@@ -7,6 +7,7 @@ from webssl_api import exit_codes
 
 from webssl_trainer.checkpoint.claims import FencedError
 from webssl_trainer.errors import UserError
+from webssl_trainer.loop.guard import DivergedError
 from webssl_trainer.storage import StorageUnavailableError
 
 CRASH = 1
@@ -25,11 +26,12 @@ _LOST_PEER = (
 def exit_code_of(error: BaseException) -> int:
     """Code for an error that ended a training process.
 
-    USER_ERROR: a retry cannot mend it. RETRY: a peer, the storage or this attempt's claim was lost. Else CRASH.
+    USER_ERROR: a retry cannot mend it. RETRY: a peer, the storage or this attempt's claim was lost, or the run goes back
+    to its last checkpoint. Else CRASH.
     """
     if isinstance(error, UserError):
         return exit_codes.USER_ERROR
-    if isinstance(error, FencedError | StorageUnavailableError) or is_lost_peer(error):
+    if isinstance(error, DivergedError | FencedError | StorageUnavailableError) or is_lost_peer(error):
         return exit_codes.RETRY
     return CRASH
 

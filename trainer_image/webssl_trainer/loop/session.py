@@ -103,9 +103,19 @@ class Session:
 
 def open_session(config: TrainerConfig, processes: Processes, storage: Storage, seen: Seen) -> Session:
     """Claim an attempt, choose a checkpoint, build the networks and load it."""
-    peers, uri = processes.peers, config.checkpoint_uri
+    uri = config.checkpoint_uri
     nonce, now = uuid.uuid4().hex[:16], datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    start = begin_attempt(storage, uri, peers, nonce, now, seen, dict(config.identity))
+    start = begin_attempt(storage, uri, processes.peers, nonce, now, seen, dict(config.identity))
+    session = assemble(config, processes, storage, start)
+    log.info("attempt.started", attempt=start.claim.attempt, step=start.step, world=processes.peers.world,
+             resumed_from=None if start.candidate is None else start.candidate.key.path,
+             lost_steps=start.lost_steps, samples_in_data=len(session.index))  # fmt: skip
+    return session
+
+
+def assemble(config: TrainerConfig, processes: Processes, storage: Storage, start: Start) -> Session:
+    """Read the data's index, build the networks, and load the checkpoint where there is one. Claims nothing."""
+    peers, uri = processes.peers, config.checkpoint_uri
     index = _open_index(config, processes, storage, start.index_digest)
     check_members(index, config.objective.needs, config.max_bad_fraction)
     objective = build_objective(config, processes, read_files(storage, config.objective.needs))
@@ -132,9 +142,6 @@ def open_session(config: TrainerConfig, processes: Processes, storage: Storage, 
         for name, module in objective.modules.items():
             module.load_state_dict(state["modules"][name])
         set_optimizer_state_dict(objective.trained, session.optimizer, state["optimizer"])
-    log.info("attempt.started", attempt=start.claim.attempt, step=start.step, world=peers.world,
-             resumed_from=None if start.candidate is None else start.candidate.key.path,
-             lost_steps=start.lost_steps, samples_in_data=len(index))  # fmt: skip
     return session
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Mapping
 
 import structlog
 import torch
@@ -16,12 +14,12 @@ from webssl_trainer.checkpoint.peers import Peers
 from webssl_trainer.checkpoint.saver import SaveOutcome
 from webssl_trainer.checkpoint.steplog import digest_text, tally
 from webssl_trainer.data import Loader, StepBatches
+from webssl_trainer.loop.divergence import end_diverged
 from webssl_trainer.loop.guard import FiniteGuard
 from webssl_trainer.loop.narrator import Narrator, StepFacts
 from webssl_trainer.loop.session import Session
+from webssl_trainer.loop.step import Measured, clip_and_measure, compute_gradients, update
 from webssl_trainer.loop.stop import StopRequest
-from webssl_trainer.objectives import StepContext
-from webssl_trainer.optim import clip_gradients
 
 log = structlog.get_logger("webssl.loop")
 
@@ -32,9 +30,11 @@ _DELIVERY_SECONDS = 60.0
 class TrainingLoop:
     """One attempt. All processes of the round run it in step."""
 
-    def __init__(self, session: Session, narrator: Narrator, stop: StopRequest) -> None:
+    def __init__(
+        self, session: Session, narrator: Narrator, stop: StopRequest, guard: FiniteGuard | None = None
+    ) -> None:
         self._session, self._narrator, self._stop = session, narrator, stop
-        self._guard = FiniteGuard()
+        self._guard = guard or FiniteGuard()
         self._broken_before = 0
         self._total_broken = 0
         self._stalled = 0.0
@@ -42,7 +42,8 @@ class TrainingLoop:
     def run(self) -> int:
         """Train to the end or to a stop; the process's exit code.
 
-        Raises what exits.exit_code_of knows: UserError, FencedError, StorageUnavailableError, errors of collectives.
+        Raises what exits.exit_code_of knows: UserError, DivergedError, FencedError, StorageUnavailableError, errors of
+        collectives.
         """
         session, config = self._session, self._session.config
         self._narrator.report(TrainingState.STARTING, urgent=True)
@@ -55,7 +56,8 @@ class TrainingLoop:
                 stopped = self._train_stage(loader, config.stages[stage].end)
             self._broken_before = self._total_broken
             if stopped:
-                self._save_and_wait(final=False, tries=1)
+                if self._guard.in_a_row == 0:
+                    self._save_and_wait(final=False, tries=1)
                 log.info("attempt.stopped", step=session.step)
                 return exit_codes.RETRY
         return self._finish()
@@ -65,8 +67,13 @@ class TrainingLoop:
         session = self._session
         while session.step < end:
             stopping = self._train_step(loader)
+            if self._guard.has_diverged:
+                self._collect(wait=True)
+                end_diverged(session, self._guard.in_a_row)
             last = session.step == session.config.total_steps
-            if session.step % session.config.checkpoint_every == 0 and not last and not stopping:
+            # A checkpoint amid skipped steps would hold weights that may be what makes them not finite.
+            due = session.step % session.config.checkpoint_every == 0 and self._guard.in_a_row == 0
+            if due and not last and not stopping:
                 self._start_save(final=False)
             else:
                 self._collect(wait=False)
@@ -80,37 +87,21 @@ class TrainingLoop:
         began, waited = time.perf_counter(), loader.counters.data_wait_seconds
         batches = next(loader)
         fed = time.perf_counter()
-        context = StepContext(
-            step=session.step,
-            total_steps=config.total_steps,
-            seed=config.seed,
-            global_batch_size=config.plan.global_batch,
-            device=session.processes.device,
-            group=session.processes.training,
-        )
-        session.schedules.apply(session.optimizer, session.step)
-        terms = session.objective.forward_backward(batches.batches, context)
-        norms = clip_gradients(session.objective.trained, config.optim.clip)
-        losses = {name: value.item() for name, value in terms.items()}
-        norm = math.sqrt(sum(value.item() ** 2 for value in norms.values()))
+        measured = clip_and_measure(session, compute_gradients(session, batches))
         computed = time.perf_counter()
-        rate = session.schedules.learning_rate(session.step)
-        accepted = self._guard.accept(session.step, losses["loss"], norm, rate)
-        if accepted:
-            session.optimizer.step()
-            session.objective.after_optimizer_step(context)
-        session.optimizer.zero_grad(set_to_none=True)
+        accepted = self._guard.accept(measured.loss, measured.gradient_norm)
+        update(session, accepted)
         applied = time.perf_counter()
         stopping, digest, broken = self._agree(batches, loader.counters.broken)
         self._total_broken = self._broken_before + broken
-        self._record(batches, digest, losses, rate, norm, accepted)
+        self._record(batches, digest, measured, accepted)
         ended = time.perf_counter()
         session.step += 1
         session.productive_seconds += ended - began
         facts = StepFacts(
-            losses=losses,
-            learning_rate=rate,
-            gradient_norm=norm,
+            losses=measured.losses,
+            learning_rate=measured.learning_rate,
+            gradient_norm=measured.gradient_norm,
             accepted=accepted,
             total_broken=self._total_broken,
             seconds=ended - began,
@@ -136,15 +127,7 @@ class TrainingLoop:
         stop, first, second, total = sums.tolist()
         return stop > 0, digest_text(first, second), total
 
-    def _record(
-        self,
-        batches: StepBatches,
-        digest: str,
-        losses: Mapping[str, float],
-        rate: float,
-        norm: float,
-        accepted: bool,
-    ) -> None:
+    def _record(self, batches: StepBatches, digest: str, measured: Measured, accepted: bool) -> None:
         """Rank 0 keeps the step's record for the step log."""
         session = self._session
         peers: Peers = session.processes.signals
@@ -156,18 +139,20 @@ class TrainingLoop:
             "attempt": session.start.claim.attempt,
             "world_size": peers.world,
             "stage": session.config.stage_at(session.step),
-            "losses": dict(losses),
-            "lr": rate,
-            "grad_norm": norm,
+            "losses": dict(measured.losses),
+            "lr": measured.learning_rate,
+            "grad_norm": measured.gradient_norm,
             "skipped": not accepted,
         }
-        if session.config.log_sample_ids:
+        if session.config.log_sample_ids or not accepted:
             mine = [sample for batch in batches.batches for sample in batch.sample_ids]
             record["ids"] = [sample for part in peers.gather(mine) for sample in part]
         if peers.leads:
             session.steplog.append(record)
+            if not accepted:
+                log.warning("step.skipped", **record)
             log.info(
-                "step", step=session.step, loss=round(losses["loss"], 6), first=batches.first, digest=digest
+                "step", step=session.step, loss=round(measured.loss, 6), first=batches.first, digest=digest
             )
 
     # -- saves -----------------------------------------------------------------------------------------------------

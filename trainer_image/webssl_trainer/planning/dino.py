@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 
 from webssl_trainer.data import CropSpec
 from webssl_trainer.model import VitConfig
-from webssl_trainer.model.packing import Part
 from webssl_trainer.objectives.dino.config import DinoConfig, HeadConfig, MaskConfig
 from webssl_trainer.planning import transformer
 from webssl_trainer.planning.precision import STORED, Precision
-from webssl_trainer.planning.quantities import Activations, Networks, Reduction, SampleFlops, Share, Unit
+from webssl_trainer.planning.quantities import Activations, Collective, Networks, SampleFlops, Share, Unit
 
 _DEVIATIONS = 4.0
 """A run draws masks millions of times: memory is planned for a sum this many standard deviations above its mean."""
@@ -86,10 +85,13 @@ class DinoPlan:
         masked = mean_masked_share(config.masks) * patches * crops.n_global
         return flops_of(vit, config, crops, masked)
 
-    def reductions(self, config: DinoConfig) -> Sequence[Reduction]:
-        """Sinkhorn-Knopp sums one vector per iteration and head. KoLeo stays within a group: nothing to reduce."""
+    def collectives(self, config: DinoConfig, share: Share) -> Sequence[Collective]:
+        """Sinkhorn-Knopp sums one vector per iteration and head. KoLeo stays within a group: nothing to exchange."""
+        del share
         return tuple(
-            Reduction(f"Sinkhorn-Knopp, {name}", STORED * head.prototypes, config.sinkhorn_iterations)
+            Collective(
+                "all-reduce", f"Sinkhorn-Knopp, {name}", STORED * head.prototypes, config.sinkhorn_iterations
+            )
             for name, head in (("image head", config.dino_head), ("patch head", config.ibot_head))
         )
 
@@ -103,13 +105,13 @@ def activations_of(
 ) -> Activations:
     """Activations of given rows: those of one micro-batch, and those of all micro-batches of the step."""
     globals_, locals_ = (transformer.sequence(vit, side) for side in (crops.global_size, crops.local_size))
-    layout = [Part(micro.globals, globals_), Part(micro.locals, locals_)]
-    tokens = sum(part.tokens for part in layout)
+    tokens = micro.globals * globals_ + micro.locals * locals_
     pixels = transformer.pixels(micro.globals, crops.global_size) + transformer.pixels(
         micro.locals, crops.local_size
     )
     saved = (
-        transformer.saved_by_blocks(vit, layout, precision, config.drop_path)
+        transformer.saved_by_blocks(vit, tokens, precision, config.drop_path)
+        + transformer.saved_by_norm(vit.width, tokens, precision)
         + (precision.compute * pixels if precision.halves else 0)
         + _saved_by_head(vit, config.dino_head, micro.cls, precision)
         + _saved_by_head(vit, config.ibot_head, micro.patches, precision)

@@ -68,7 +68,7 @@ class Job:
     def share(self, workers: int) -> Share:
         """Samples of each process. Raises UserError when the count is not allowed."""
         world = self.processes(workers)
-        return Share(per_process(world, self.batch), micro_batch_size(world, self.batch))
+        return Share(per_process(world, self.batch), micro_batch_size(world, self.batch), world)
 
     def placement(self, workers: int) -> Placement:
         """How the trainer places networks on so many workers."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 from webssl_trainer.data import CropSpec
 from webssl_trainer.model import VitConfig
@@ -47,10 +47,11 @@ def matrices(units: Sequence[Unit]) -> int:
 
 @dataclass(frozen=True)
 class Share:
-    """The samples of one process: in a whole step, and in one micro-batch."""
+    """The samples of one process: in a whole step, and in one micro-batch. world: processes that have as many."""
 
     step: int
     micro: int
+    world: int = 1
 
     @property
     def micro_batches(self) -> int:
@@ -94,9 +95,10 @@ class SampleFlops:
 
 
 @dataclass(frozen=True)
-class Reduction:
-    """An all-reduce of the objective's own in each step, of `bytes` bytes, `times` times."""
+class Collective:
+    """A collective of the objective's own in each step, `times` times. bytes: of the whole tensor on each process."""
 
+    kind: Literal["all-reduce", "all-gather", "reduce-scatter"]
     name: str
     bytes: int
     times: int
@@ -122,8 +124,8 @@ class ObjectivePlan(Protocol, Generic[ConfigT_contra]):
         """FLOP per sample at the resolution of `crops`; random amounts at their mean."""
         ...
 
-    def reductions(self, config: ConfigT_contra) -> Sequence[Reduction]:
-        """All-reduces of the objective's own in each step, those of single numbers left out."""
+    def collectives(self, config: ConfigT_contra, share: Share) -> Sequence[Collective]:
+        """What the objective itself exchanges in each step; single numbers left out."""
         ...
 
     def regrouped(self, config: ConfigT_contra, size: int) -> tuple[str, ObjectiveConfig] | None:

@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from webssl_trainer.errors import UserError
+from webssl_trainer.objectives.clip.config import ClipConfig
 from webssl_trainer.objectives.dino.config import DinoConfig
+from webssl_trainer.objectives.mae.config import MaeConfig
+from webssl_trainer.planning.clip import ClipPlan
 from webssl_trainer.planning.dino import DinoPlan
+from webssl_trainer.planning.mae import MaePlan
 from webssl_trainer.planning.quantities import ObjectivePlan
 
 _PLANS: dict[type, tuple[str, ObjectivePlan[Any]]] = {
     DinoConfig: ("dino", DinoPlan()),
+    MaeConfig: ("mae", MaePlan()),
+    ClipConfig: ("clip", ClipPlan()),
 }
 
 

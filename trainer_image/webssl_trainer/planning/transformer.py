@@ -6,10 +6,7 @@ the tensors that autograd really saves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from webssl_trainer.model import VitConfig
-from webssl_trainer.model.packing import Part
 from webssl_trainer.planning.precision import STORED, Precision
 from webssl_trainer.planning.quantities import Unit
 
@@ -37,23 +34,26 @@ def units(vit: VitConfig) -> tuple[Unit, ...]:
     return (*blocks, Unit("around", around, patch))
 
 
-def saved_by_blocks(vit: VitConfig, layout: Sequence[Part], precision: Precision, drop_path: float) -> int:
-    """Bytes kept for the backward pass by all blocks and the last norm, without parameters.
+def saved_by_blocks(vit: VitConfig, tokens: int, precision: Precision, drop_path: float) -> int:
+    """Bytes kept for the backward pass by all blocks for so many tokens, without parameters.
 
     Per token, D width, H hidden: both norms keep what they read and the matrices after them what they read
     (2 D each); attention keeps q, k, v, its output and one number per head (4 D); the projection reads a copy (D);
     LayerScale keeps what it scales (2 D); SwiGLU keeps both halves, silu of one and the product (4 H), a GELU MLP
     both sides of the GELU (2 H); stochastic depth two factors.
     """
-    width, compute, residual = vit.width, precision.compute, precision.residual
+    width, compute = vit.width, precision.compute
     scaled = 2 * width if vit.layer_scale is not None else 0
     mlp = (4 if vit.mlp == "swiglu" else 2) * vit.mlp_hidden
-    norms = 2 * (residual * width + 2 * STORED)
-    per_token = norms + compute * (2 * width + 4 * width + width + scaled + mlp) + STORED * vit.heads
+    per_token = compute * (2 * width + 4 * width + width + scaled + mlp) + STORED * vit.heads
     if drop_path > 0:
-        per_token += 2 * residual
-    tokens = sum(part.tokens for part in layout)
-    return tokens * (vit.depth * per_token + norms // 2)
+        per_token += 2 * precision.residual
+    return vit.depth * (tokens * per_token + 2 * saved_by_norm(vit.width, tokens, precision))
+
+
+def saved_by_norm(width: int, tokens: int, precision: Precision) -> int:
+    """Bytes that a norm keeps: what it reads, mean and deviation."""
+    return tokens * (precision.residual * width + 2 * STORED)
 
 
 def passing_in_block(vit: VitConfig, tokens: int, precision: Precision) -> int:

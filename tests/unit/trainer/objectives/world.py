@@ -30,7 +30,7 @@ from webssl_trainer.objectives.mae.config import mae_crops
 from webssl_trainer.optim import OptimConfig, Schedules, build_optimizer, clip_gradients
 
 GLOBAL_BATCH = 16
-TOTAL_STEPS = 40
+TOTAL_STEPS = 50
 SEED = 5
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,10 +64,10 @@ class Shape:
         return int(masks.sum())
 
     def rows(self) -> tuple[Rows, Rows]:
-        """Rows of the last micro-batch, and of the step."""
+        """Rows of the micro-batch with most masked patches, and of the step."""
         counts = [self.masked(batch) for batch in self.batches]
         whole = self.samples * self.micro_batches
-        return rows(self.samples, counts[-1], self.crops), rows(whole, sum(counts), self.crops)
+        return rows(self.samples, max(counts), self.crops), rows(whole, sum(counts), self.crops)
 
     def context(self, group: Any = None) -> StepContext:
         return StepContext(0, 10, 0, self.samples * self.micro_batches, CPU, group)
@@ -92,33 +94,39 @@ def storages(tensors: Iterable[torch.Tensor]) -> dict[int, int]:
     return found
 
 
-def saved_for_backward(
-    objective: DinoObjective, batches: Sequence[Batch], context: StepContext
-) -> dict[int, int]:
-    """Storages that autograd keeps when the last micro-batch turns to its backward pass, parameters left out.
+class SavedBytes:
+    """Most bytes that autograd keeps for backward passes at a time. Storages in `known` and parameters do not count."""
 
-    Bytes by storage. Teacher's targets and inputs that are kept too are among them.
-    """
-    kept: list[torch.Tensor] = []
-    at_the_turn: dict[int, int] = {}
-    terms = objective._terms
+    def __init__(self, known: Mapping[int, int]) -> None:
+        self._known, self._uses, self._sizes = known, Counter[int](), dict[int, int]()
+        self.now = self.peak = 0
 
-    def pack(x: torch.Tensor) -> torch.Tensor:
-        if not isinstance(x, torch.nn.Parameter) and not isinstance(x._base, torch.nn.Parameter):
-            kept.append(x)
-        return x
+    def watching(self) -> AbstractContextManager[object]:
+        """While it lasts, everything that is kept is counted until its graph is gone."""
+        return torch.autograd.graph.saved_tensors_hooks(self._keep, lambda handle: handle.tensor)
 
-    def watched(*arguments: Any) -> torch.Tensor:
-        result: torch.Tensor = terms(*arguments)
-        at_the_turn.clear()
-        at_the_turn.update(storages(kept))
-        kept.clear()
-        return result
+    def _keep(self, x: torch.Tensor) -> _Handle:
+        handle, storage = _Handle(x), x.untyped_storage()
+        key = storage._cdata
+        own = isinstance(x, torch.nn.Parameter) or isinstance(x._base, torch.nn.Parameter)
+        if key not in self._known and not own:
+            if not self._uses[key]:
+                self._sizes[key] = storage.nbytes()
+                self.now += storage.nbytes()
+                self.peak = max(self.peak, self.now)
+            self._uses[key] += 1
+            weakref.finalize(handle, self._drop, key)
+        return handle
 
-    objective._terms = watched  # type: ignore[method-assign]
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
-        objective.forward_backward(batches, context)
-    return at_the_turn
+    def _drop(self, key: int) -> None:
+        self._uses[key] -= 1
+        if not self._uses[key]:
+            self.now -= self._sizes.pop(key)
+
+
+class _Handle:
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.tensor = tensor
 
 
 class LiveBytes(TorchDispatchMode):
@@ -147,3 +155,21 @@ class LiveBytes(TorchDispatchMode):
 
     def _forget(self, key: int) -> None:
         self.now -= self._sizes.pop(key)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Of one step, in bytes: most that autograd kept at a time, and most that there was at a time."""
+
+    saved: int
+    peak: int
+
+
+def measured(objective: Any, batches: list[Batch], context: StepContext) -> Measured:
+    """Run a step of any objective and measure it. Parameters and the batches' pixels do not count."""
+    networks = [p for module in objective.modules.values() for p in module.parameters()]
+    known = storages([*networks, *(x for b in batches for x in (b.global_crops, b.local_crops))])
+    saved, live = SavedBytes(known), LiveBytes(known)
+    with saved.watching(), live:
+        objective.forward_backward(batches, context)
+    return Measured(saved.peak, live.peak)

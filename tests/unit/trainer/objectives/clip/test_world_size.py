@@ -11,13 +11,13 @@ import pytest
 
 from tests.unit.trainer.objectives import world
 
-STEPS = 10
-SAVE_AT = 5
+STEPS = {"clip": 50, "siglip": 10}
+SAVED_BEFORE_THE_LAST = 5
 # Importing torch takes longer than the trainings; here it is imported once.
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload([world.__name__])
 Losses = list[dict[str, float]]
-LOSSES = ["clip", "siglip"]
+LOSSES = sorted(STEPS)
 
 
 def alone(objective: str, accumulate: int) -> world.Job:
@@ -28,7 +28,8 @@ def alone(objective: str, accumulate: int) -> world.Job:
         strategy="replicate",
         accumulate=accumulate,
         first=0,
-        last=STEPS,
+        last=STEPS[objective],
+        save_at=STEPS[objective] - SAVED_BEFORE_THE_LAST,
         out="",
         rendezvous="",
         objective=objective,
@@ -40,7 +41,7 @@ def together(out: Path, count: int, job: world.Job) -> Losses:
     shared = replace(
         job, world=count, out=str(out), rendezvous=str(out / "rendezvous"), save=str(out / "checkpoint")
     )
-    jobs = [replace(shared, rank=rank, save_at=SAVE_AT) for rank in range(count)]
+    jobs = [replace(shared, rank=rank) for rank in range(count)]
     processes = [_FORKS.Process(target=world.main, args=(one,)) for one in jobs]
     for process in processes:
         process.start()
@@ -60,7 +61,8 @@ def reference() -> dict[str, Losses]:
 
 def assert_equal(losses: Losses, reference: Losses) -> None:
     for step, (mine, theirs) in enumerate(zip(losses, reference, strict=True)):
-        assert mine == pytest.approx(theirs, rel=1e-4, abs=1e-7), f"step {step}"
+        # The absolute part is for the temperature's gradient: numbers near 1 that cancel to a thousandth and less.
+        assert mine == pytest.approx(theirs, rel=1e-4, abs=1e-6), f"step {step}"
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -68,8 +70,7 @@ def test_the_loss_falls(name: str, reference: dict[str, Losses]) -> None:
     assert reference[name][-1]["loss"] < reference[name][0]["loss"]
 
 
-@pytest.mark.parametrize("name", LOSSES)
-@pytest.mark.parametrize("accumulate", [2, 16])
+@pytest.mark.parametrize(("name", "accumulate"), [("clip", 4), ("siglip", 2), ("siglip", 16)])
 def test_accumulation_does_not_change_losses_and_gradients(
     name: str, accumulate: int, reference: dict[str, Losses]
 ) -> None:
@@ -87,5 +88,5 @@ def test_two_shards_give_the_losses_of_one_process_also_when_one_process_resumes
 ) -> None:
     job = alone(name, accumulate)
     assert_equal(together(tmp_path, 2, replace(job, strategy="shard")), reference[name])
-    resumed = world.train(replace(job, first=SAVE_AT, load=str(tmp_path / "checkpoint")), None)
-    assert_equal(resumed, reference[name][SAVE_AT:])
+    resumed = world.train(replace(job, first=job.save_at, load=str(tmp_path / "checkpoint")), None)
+    assert_equal(resumed, reference[name][-SAVED_BEFORE_THE_LAST:])

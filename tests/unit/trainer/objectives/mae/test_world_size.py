@@ -10,8 +10,8 @@ import pytest
 
 from tests.unit.trainer.objectives import world
 
-STEPS = 12
-SAVE_AT = 6
+STEPS = 50
+SAVE_AT = 30
 # Importing torch takes longer than the trainings; here it is imported once.
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload([world.__name__])
