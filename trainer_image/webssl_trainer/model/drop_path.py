@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,3 +69,22 @@ def kept_branches(
     views = iter(torch.split(flat, [len(piece) for piece in pieces]))
     images = [tuple(next(views) for _ in counts) for _ in range(2 * depth)]
     return KeptBranches(1 / (1 - drop_rate), tuple(zip(images[::2], images[1::2], strict=True)))
+
+
+def add_rows(x_BLD: Tensor, rows_K: Tensor, y_KLD: Tensor, scale: float) -> Tensor:
+    """x with scale * y added to some of its rows. `Tensor.index_add` would keep y for a backward pass that needs no y."""
+    added: Tensor = _AddRows.apply(x_BLD, rows_K, y_KLD, scale)
+    return added
+
+
+class _AddRows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x_BLD: Tensor, rows_K: Tensor, y_KLD: Tensor, scale: float) -> Tensor:
+        ctx.save_for_backward(rows_K)
+        ctx.scale = scale
+        return x_BLD.index_add(0, rows_K, y_KLD, alpha=scale)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, Tensor, None]:
+        (gradient_BLD,), (rows_K,) = gradients, ctx.saved_tensors
+        return gradient_BLD, None, gradient_BLD.index_select(0, rows_K) * ctx.scale, None

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from webssl_trainer.model.config import VitConfig
-from webssl_trainer.model.drop_path import ATTENTION, MLP, KeptBranches
+from webssl_trainer.model.drop_path import ATTENTION, MLP, KeptBranches, add_rows
 from webssl_trainer.model.packing import Part, pack, unpack
 from webssl_trainer.model.positions import embedding_for, sincos_embedding
 
@@ -257,6 +257,6 @@ def _residual(
     images = kept.images[index][which]
     x_TD, layout = pack([x.index_select(0, some) for x, some in zip(parts_BLD, images, strict=True)])
     return [
-        x.index_add(0, some, y.to(x.dtype), alpha=kept.scale)
+        add_rows(x, some, y.to(x.dtype), kept.scale)
         for x, some, y in zip(parts_BLD, images, unpack(branch(x_TD, layout), layout), strict=True)
     ]

@@ -37,18 +37,19 @@ def units(vit: VitConfig) -> tuple[Unit, ...]:
 def saved_by_blocks(vit: VitConfig, tokens: int, precision: Precision, drop_path: float) -> int:
     """Bytes kept for the backward pass by all blocks for so many tokens, without parameters.
 
+    On average over the draws of stochastic depth: images that drop a branch are left out of it.
+
     Per token, D width, H hidden: both norms keep what they read and the matrices after them what they read
     (2 D each); attention keeps q, k, v, its output and one number per head (4 D); the projection reads a copy (D);
     LayerScale keeps what it scales (2 D); SwiGLU keeps both halves, silu of one and the product (4 H), a GELU MLP
-    both sides of the GELU (2 H); stochastic depth two factors.
+    both sides of the GELU (2 H).
     """
     width, compute = vit.width, precision.compute
     scaled = 2 * width if vit.layer_scale is not None else 0
     mlp = (4 if vit.mlp == "swiglu" else 2) * vit.mlp_hidden
     per_token = compute * (2 * width + 4 * width + width + scaled + mlp) + STORED * vit.heads
-    if drop_path > 0:
-        per_token += 2 * precision.residual
-    return vit.depth * (tokens * per_token + 2 * saved_by_norm(vit.width, tokens, precision))
+    kept = round(tokens * (1 - drop_path))
+    return vit.depth * (kept * per_token + 2 * saved_by_norm(vit.width, kept, precision))
 
 
 def saved_by_norm(width: int, tokens: int, precision: Precision) -> int:

@@ -35,6 +35,7 @@ class Shape:
     sides: tuple[int, int] = (224, 98)
     n_local: int = 8
     hidden: int = 2048
+    drop_path: float = 0.0
 
     @property
     def crops(self) -> CropSpec:
@@ -47,6 +48,7 @@ class Shape:
             dino_head=HeadConfig(self.hidden, 384, self.prototypes),
             ibot_head=HeadConfig(self.hidden, 256, self.prototypes),
             group_size=self.samples,
+            drop_path=self.drop_path,
         )
 
     @property
