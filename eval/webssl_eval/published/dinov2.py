@@ -64,7 +64,6 @@ _DEFAULTS: Mapping[str, Any] = {
     "layerscale_value": 1.0,
     "use_swiglu_ffn": False,
     "hidden_act": "gelu",
-    "use_mask_token": True,
 }
 """What `Dinov2Config` fills in for a field that config.json leaves out."""
 
@@ -103,7 +102,7 @@ def to_json(config: VitConfig) -> dict[str, Any]:
 
 
 def from_json(raw: Mapping[str, Any], where: str) -> VitConfig:
-    """Our configuration of a `Dinov2Model`.
+    """Our configuration of a `Dinov2Model`. It has a mask token, which is 0 where the file has none.
 
     Args:
         raw: contents of its config.json.
@@ -128,5 +127,4 @@ def from_json(raw: Mapping[str, Any], where: str) -> VitConfig:
         layer_scale=fields.real("layerscale_value"),
         norm_eps=fields.real("layer_norm_eps"),
         mlp="swiglu" if gated else "gelu",
-        mask_token=fields.flag("use_mask_token"),
     )

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
+from transformers import Dinov2Config, Dinov2Model
 from webssl_api import env, exit_codes
 from webssl_api.resolved import ResolvedRun
 from webssl_eval.__main__ import main
@@ -77,6 +78,15 @@ def test_an_imported_folder_is_evaluated_like_a_runs_checkpoint(
     encoder = checkpoint_encoder(storage, done.folder, done.manifest, spec, 28, CPU)
     (expected,) = vit.features(views)
     assert torch.equal(encoder.encode(views).cls, expected.cls)
+
+
+def test_a_folder_without_a_mask_token_is_evaluated_too(storage: Storage, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = Dinov2Config(**{**DINOV2.to_json(TINY), "use_mask_token": False})
+    Dinov2Model(config).save_pretrained(tmp_path / "published")
+    done = bring(tmp_path / "published", storage, tmp_path / "run")
+    encoder = checkpoint_encoder(storage, done.folder, done.manifest, spec_of(tmp_path / "run"), 28, CPU)
+    assert encoder.encode(torch.zeros(1, 3, 28, 28)).patches.shape == (1, 2, 2, 96)
 
 
 @pytest.mark.parametrize(("family", "config"), [(DINOV2, TINY), (VIT, TINY_MAE)])

@@ -50,11 +50,12 @@ def _micro_batch(job: Job, usable: int) -> Remedy | None:
     """The largest micro-batch with which all counts fit."""
     group, counts = job.batch.group_size, job.counts
     largest = max(job.share(workers).micro for workers in counts)
-    for size in range(largest - group, 0, -group):
-        if fits(replace(job, batch=replace(job.batch, micro_batch=size)), usable, counts):
+    for limit in range(largest - group, 0, -group):
+        smaller = replace(job, batch=replace(job.batch, micro_batch=limit))
+        if fits(smaller, usable, counts):
             return Remedy(
                 "spec.schedule.microBatchSize",
-                str(size),
+                str(max(smaller.share(workers).micro for workers in counts)),
                 "the rest of each share is accumulated; results stay the same",
             )
     return None

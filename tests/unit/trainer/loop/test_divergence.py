@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import multiprocessing
+import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -27,9 +30,13 @@ from webssl_trainer.loop.train import TrainingLoop
 from webssl_trainer.objectives import StepContext
 from webssl_trainer.storage import open_storage
 
+from tests.unit.trainer.loop import rank
 from tests.unit.trainer.loop.conftest import LocalRun
 
 MOST = 3
+# Importing torch takes longer than the trainings; here it is imported once.
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload([rank.__name__])
 ALONE = Processes(torch.device("cpu"), None, Peers(), Peers())
 
 
@@ -109,6 +116,26 @@ def test_a_skipped_step_leaves_weights_teacher_and_optimizer_as_they_are(
     loop.run()
     assert all(torch.equal(a, b) for a, b in zip(seen[2], seen[3], strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(seen[1], seen[2], strict=True))
+
+
+def test_what_one_process_meets_is_skipped_by_all(local_run: Callable[..., LocalRun]) -> None:
+    run = local_run(steps=5)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    ranks = [_FORKS.Process(target=rank.main, args=(n, run.run_file, run.folder, port, 3)) for n in range(2)]
+    for process in ranks:
+        process.start()
+    for process in ranks:
+        process.join(timeout=240)
+    assert [process.exitcode for process in ranks] == [0, 0]
+    first, second = (json.loads((run.folder / f"rank{n}.json").read_text()) for n in range(2))
+    assert first == second
+    assert first["code"] == exit_codes.COMPLETE
+    steps = run.steps()
+    assert [record["step"] for record in steps if record["skipped"]] == [3]
+    assert steps[3]["world_size"] == 2
+    assert len(set(steps[3]["ids"])) == 8
 
 
 def test_no_checkpoint_is_taken_amid_skipped_steps(local_run: Callable[..., LocalRun]) -> None:

@@ -1,0 +1,47 @@
+"""One process of a run of two, in which one process meets pixels that are not finite."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from webssl_trainer.checkpoint.resume import Seen
+from webssl_trainer.config import read_run, trainer_config
+from webssl_trainer.data import Batch
+from webssl_trainer.loop.narrator import Narrator
+from webssl_trainer.loop.processes import join_processes
+from webssl_trainer.loop.session import open_session
+from webssl_trainer.loop.stop import StopRequest
+from webssl_trainer.loop.train import TrainingLoop
+from webssl_trainer.objectives import StepContext
+from webssl_trainer.storage import open_storage
+
+
+def main(rank: int, run_file: Path, out: Path, port: int, bad_step: int) -> None:
+    """Train; the second process's pixels are NaN at `bad_step`. Leaves exit code and a digest of the weights."""
+    torch.set_num_threads(1)
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    processes = join_processes(rank, 2, rank)
+    session = open_session(trainer_config(read_run(run_file)), processes, open_storage(), Seen())
+    real = session.objective.forward_backward
+
+    def forward_backward(batches: Sequence[Batch], context: StepContext) -> dict[str, Tensor]:
+        if rank == 1 and context.step == bad_step:
+            batches = [replace(batch, global_crops=batch.global_crops * torch.nan) for batch in batches]
+        return real(batches, context)
+
+    session.objective.forward_backward = forward_backward  # type: ignore[method-assign]
+    code = TrainingLoop(session, Narrator(session, 1, None, None, None), StopRequest()).run()
+    digest = hashlib.sha256()
+    for module in session.objective.modules.values():
+        for value in module.state_dict().values():
+            digest.update(value.numpy().tobytes())
+    (out / f"rank{rank}.json").write_text(json.dumps({"code": code, "weights": digest.hexdigest()}))
+    dist.destroy_process_group()

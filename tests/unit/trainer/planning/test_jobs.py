@@ -1,0 +1,128 @@
+"""Worker counts, placements, and changes that make a run fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from webssl_trainer.data import BatchPlan, CropSpec
+from webssl_trainer.errors import UserError
+from webssl_trainer.model import vit_config
+from webssl_trainer.objectives.dino import DinoConfig
+from webssl_trainer.planning import GPUS, Assumptions, Job, StageJob, gpu_named, outlook
+from webssl_trainer.planning.memory import Placement
+from webssl_trainer.planning.registry import plan_of
+from webssl_trainer.planning.remedies import Remedy, fits, remedies
+from webssl_trainer.planning.scaling import fill, job, row
+
+ROOT = Path(__file__).parents[4]
+GIB = 2**30
+H100 = Assumptions(gpu_named("h100"), mfu=0.4, headroom=0.08)
+
+
+def run(size: str = "1B", micro: int = 0, group: int = 16, workers: tuple[int, int] = (4, 8)) -> Job:
+    stage = StageJob(CropSpec(), 1_000_000)
+    batch = BatchPlan(3072, group, micro)
+    return Job(vit_config(size), DinoConfig(group_size=group), (stage,), batch, workers, 8)
+
+
+def applied(planned: Job, remedy: Remedy) -> Job:
+    """The run with a remedy written into its manifest."""
+    batch, value = planned.batch, remedy.value
+    match remedy.field:
+        case "spec.schedule.microBatchSize":
+            return replace(planned, batch=replace(batch, micro_batch=int(value)))
+        case "spec.workers.min":
+            return replace(planned, workers=(int(value), planned.workers[1]))
+        case "spec.workers.min and max":
+            return replace(planned, workers=(int(value), int(value)))
+        case "spec.schedule.microBatchSize and spec.workers.min and max":
+            micro, count = (int(part) for part in value.split(" and "))
+            return replace(planned, batch=replace(batch, micro_batch=micro), workers=(count, count))
+        case "spec.objective.dino.koleo.groupSize and spec.schedule.microBatchSize":
+            objective = replace(planned.objective, group_size=int(value))  # type: ignore[type-var]
+            return replace(planned, objective=objective, batch=BatchPlan(3072, int(value), int(value)))
+    return planned
+
+
+def test_only_counts_that_share_the_batch_in_whole_groups_are_planned() -> None:
+    assert run().counts == [4, 6, 8]
+    assert [(share.step, share.micro) for share in map(run(micro=32).share, [4, 6, 8])] == [
+        (96, 32),
+        (64, 32),
+        (48, 16),
+    ]
+
+
+def test_small_networks_are_whole_on_each_gpu_and_large_ones_sharded_over_all() -> None:
+    assert run("300M").placement(4) == Placement(shards=1, replicas=32)
+    assert run("1B").placement(4) == Placement(shards=32, replicas=1)
+
+
+def test_state_falls_with_the_number_of_shards_and_is_sixteen_bytes_a_parameter() -> None:
+    numbers = outlook(run(), H100, ()).trained
+    for workers in (4, 8):
+        memory = run().memory(workers, 0)
+        assert memory.state == pytest.approx(16 * numbers / (8 * workers), rel=1e-6)
+
+
+def test_a_sharded_network_that_accumulates_holds_whole_gradients() -> None:
+    numbers = outlook(run(), H100, ()).trained
+    assert run(micro=16).memory(4, 0).earlier == 4 * numbers
+    assert run().memory(4, 0).earlier == 0
+
+
+def test_the_stage_with_the_highest_resolution_decides_the_memory() -> None:
+    stages = (StageJob(CropSpec(), 10**6), StageJob(CropSpec(global_size=518, local_size=224), 10**6))
+    planned = outlook(replace(run(micro=16), stages=stages), H100, ())
+    assert [count.stage for count in planned.counts] == [1, 1, 1]
+
+
+@given(
+    size=st.sampled_from(["S", "300M", "1B", "3B", "7B"]),
+    usable=st.integers(10, 300).map(lambda gib: gib * GIB),
+    micro=st.sampled_from([0, 16, 48]),
+    group=st.sampled_from([4, 16]),
+)
+def test_every_change_that_is_named_makes_every_count_fit(
+    size: str, usable: int, micro: int, group: int
+) -> None:
+    planned = run(size, micro, group)
+    larger = [(gpu.name, gpu.memory) for gpu in GPUS.values() if gpu.memory > usable]
+    if fits(planned, usable, planned.counts):
+        return
+    for remedy in remedies(planned, usable, larger):
+        room = dict(larger)[remedy.value] if remedy.field == "--gpu" else usable
+        mended = applied(planned, remedy)
+        assert fits(mended, room, mended.counts), remedy
+
+
+def test_what_changes_no_result_comes_before_what_does() -> None:
+    found = [remedy.field for remedy in remedies(run("1B"), H100.usable, [])]
+    assert found[0] == "spec.schedule.microBatchSize"
+    assert not any("groupSize" in field for field in found)
+    (only,) = remedies(run("7B"), H100.usable, [])
+    assert only.field == "spec.objective.dino.koleo.groupSize and spec.schedule.microBatchSize"
+
+
+def test_an_objective_that_the_planner_does_not_know_is_refused_with_the_known_ones() -> None:
+    class NewConfig:
+        pass
+
+    with pytest.raises(UserError, match=r"spec\.objective new: planning knows dino, mae, clip only"):
+        plan_of(NewConfig())
+
+
+def test_the_tables_of_the_scaling_document_are_up_to_date() -> None:
+    text = (ROOT / "docs/scaling.md").read_text()
+    assert text.count("<!-- table: ") == 4
+    assert text == fill(text), "run `make generate`"
+
+
+def test_seven_billion_parameters_do_not_fit_a_group_of_sixteen_on_80_gb() -> None:
+    paper = replace(job(), batch=BatchPlan(3072, 16, 16), objective=DinoConfig(group_size=16))
+    assert paper.peak(8) > H100.usable
+    assert row(job(), 64, Placement(64, 1)).memory is not None
