@@ -62,9 +62,7 @@ def test_what_autograd_keeps_is_what_was_planned(shape: Shape, precision: Precis
 
 
 def test_images_that_skip_a_branch_keep_nothing_of_it() -> None:
-    shape = Shape(
-        "S", samples=4, micro_batches=1, prototypes=256, sides=(112, 56), hidden=256, drop_path=0.4
-    )
+    shape = Shape("S", samples=4, micro_batches=1, prototypes=256, sides=(112, 56), hidden=256, drop_path=0.4)
     expected = planned(shape, FP32).saved + also_kept(shape, FP32)
     assert expected == pytest.approx(real_step(shape, FP32).saved, rel=0.05)
 
