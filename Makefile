@@ -66,6 +66,10 @@ lock: ## Resolve again and write locks/ (hashes, no download addresses)
 bench-operator: setup ## 1,000 runs on simulated nodes against 1,000 plain Jobs
 	$(PY) benchmarks/operator/run.py
 
+.PHONY: bench-train
+bench-train: setup ## The trainer's DINO step beside a plain one, on whatever device is there
+	OMP_NUM_THREADS=$(shell nproc) $(PY) benchmarks/train/run.py
+
 .PHONY: down
 down: ## Remove the local cluster: no process, mount, namespace or bridge stays
 	$(RUN)/webssl cluster down
