@@ -101,7 +101,7 @@ def memory_plan(
         held=activations.held,
         before=activations.before,
         saved=activations.saved,
-        passing=activations.passing,
+        passing=max(activations.passing, _whole_gradients(networks, place)),
     )
 
 
@@ -110,12 +110,22 @@ def _part(numbers: int, place: Placement) -> int:
 
 
 def _gathered(networks: Networks, place: Placement, precision: Precision) -> int:
-    """Buffers of the largest unit.
+    """Buffers of the units at work in a backward pass, at the place where they are largest.
 
-    Sharded (FSDP2): its whole parameters and the next gather, its whole gradients, the reduce-scatter's input and
-    its output. Replicated on several processes: one bucket of gradients, at least as large as the largest unit.
+    Sharded (FSDP2): parameters of a unit and of the next one, which is gathered meanwhile, and input and output of
+    the reduce-scatter of the one before. Replicated on several processes: one bucket of gradients, at least as large
+    as the largest unit.
     """
-    largest = max(unit.parameters for unit in networks.trained)
-    if place.shards > 1:
-        return largest * (2 * precision.compute + 2 * STORED) + STORED * largest // place.shards
-    return max(_BUCKET, STORED * largest) if place.replicas > 1 else 0
+    sizes = [unit.parameters for unit in networks.trained]
+    if place.shards == 1:
+        return max(_BUCKET, STORED * max(sizes)) if place.replicas > 1 else 0
+    ends = zip([0, *sizes[:-1]], sizes, [*sizes[1:], 0], strict=True)
+    return max(
+        precision.compute * (next_ + unit) + STORED * before + STORED * before // place.shards
+        for next_, unit, before in ends
+    )
+
+
+def _whole_gradients(networks: Networks, place: Placement) -> int:
+    """Gradients of the largest unit before they are scattered; its activations are gone by then."""
+    return STORED * max(unit.parameters for unit in networks.trained) if place.shards > 1 else 0

@@ -159,6 +159,30 @@ class LiveBytes(TorchDispatchMode):
         self.now -= self._sizes.pop(key)
 
 
+class ResizedBytes(TorchDispatchMode):
+    """As `LiveBytes`, for storages that grow and shrink: FSDP2 empties those of whole parameters between uses."""
+
+    def __init__(self, known: Mapping[int, int]) -> None:
+        super().__init__()
+        self._known, self._seen = known, dict[int, weakref.ref[torch.UntypedStorage]]()
+        self.peak = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for x in tree_leaves((args, kwargs, out)):
+            if isinstance(x, torch.Tensor):
+                self._add(x.untyped_storage())
+        alive = (reference() for reference in self._seen.values())
+        self.peak = max(self.peak, sum(storage.nbytes() for storage in alive if storage is not None))
+        return out
+
+    def _add(self, storage: torch.UntypedStorage) -> None:
+        key = storage._cdata
+        if key not in self._known and key not in self._seen:
+            self._seen[key] = weakref.ref(storage)
+            weakref.finalize(storage, self._seen.pop, key, None)
+
+
 @dataclass(frozen=True)
 class Measured:
     """Of one step, in bytes: most that autograd kept at a time, and most that there was at a time."""

@@ -1,4 +1,4 @@
-"""The planner's traffic against the collectives that a real step asks for.
+"""The planner's traffic and memory against a real sharded step.
 
 The step runs in one process of a group whose collectives do nothing (torch's "fake" backend): what is asked for does
 not depend on the numbers.
@@ -19,12 +19,12 @@ from torch.utils._pytree import tree_leaves
 from webssl_trainer.model import Parallel
 from webssl_trainer.planning import GPUS
 from webssl_trainer.planning.communication import Links, Traffic, links, seconds, traffic
-from webssl_trainer.planning.dino import DinoPlan
-from webssl_trainer.planning.memory import Placement
+from webssl_trainer.planning.dino import DinoPlan, activations_of
+from webssl_trainer.planning.memory import Placement, memory_plan
 from webssl_trainer.planning.precision import AUTOCAST, SHARDED
 from webssl_trainer.planning.quantities import Collective, Networks, Share, Unit
 
-from tests.unit.trainer.planning.reality import CPU, Shape
+from tests.unit.trainer.planning.reality import CPU, ResizedBytes, Shape, storages
 
 WORLD = 4
 SHAPE = Shape("tiny", samples=2, micro_batches=2, prototypes=1024, sides=(56, 28), n_local=2, hidden=256)
@@ -63,6 +63,24 @@ def test_a_sharded_step_asks_for_what_was_planned(four_processes: dist.ProcessGr
     assert planned.gathers == pytest.approx(ring * asked.bytes["_allgather_base_"], rel=0.02)
     assert planned.scatters == pytest.approx(ring * asked.bytes["_reduce_scatter_base_"], rel=0.02)
     assert planned.objective == pytest.approx(2 * ring * asked.bytes["allreduce_"], rel=0.02)
+
+
+@pytest.mark.parametrize(("micro_batches", "prototypes"), [(1, 1024), (2, 1024), (1, 16384)])
+def test_the_peak_of_a_sharded_step_is_what_was_planned(
+    four_processes: dist.ProcessGroup, micro_batches: int, prototypes: int
+) -> None:
+    shape = Shape("S", 2, micro_batches, prototypes, sides=(112, 56), n_local=4, hidden=256)
+    objective = shape.objective(Parallel(CPU, four_processes, shard=True, bf16=True))
+    batches = shape.batches
+    shards = [p.to_local() for module in objective.modules.values() for p in module.parameters()]
+    crops = [x for batch in batches for x in (batch.global_crops, batch.local_crops)]
+    with ResizedBytes(storages([*shards, *crops])) as live:
+        objective.forward_backward(batches, shape.context(four_processes))
+    micro, step = shape.rows()
+    activations = activations_of(shape.vit, shape.config, shape.crops, micro, step, SHARDED)
+    networks, share = DinoPlan().networks(shape.vit, shape.config), Share(2 * micro_batches, 2, WORLD)
+    plan = memory_plan(networks, activations, Placement(WORLD, 1), share, SHARDED)
+    assert plan.peak - plan.state - plan.inputs == pytest.approx(live.peak, rel=0.15)
 
 
 def test_replicas_exchange_only_their_gradients() -> None:
