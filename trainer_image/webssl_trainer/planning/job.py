@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from webssl_trainer.config import TrainerConfig
@@ -69,6 +70,13 @@ class Job:
         """Samples of each process. Raises UserError when the count is not allowed."""
         world = self.processes(workers)
         return Share(per_process(world, self.batch), micro_batch_size(world, self.batch), world)
+
+    def micro_batches(self, counts: Sequence[int]) -> list[int]:
+        """Every micro-batch that divides the share of some worker count in whole groups, falling."""
+        group = self.batch.group_size
+        groups = {self.share(workers).step // group for workers in counts}
+        sizes = {n * group for many in groups for n in range(1, many + 1) if many % n == 0}
+        return sorted(sizes, reverse=True)
 
     def placement(self, workers: int) -> Placement:
         """How the trainer places networks on so many workers."""

@@ -28,13 +28,15 @@ def remedies(job: Job, usable: int, gpus: Sequence[tuple[str, int]]) -> Iterator
         usable: bytes of a GPU that tensors may fill.
         gpus: names and usable bytes of larger GPUs.
 
-    Order: those that leave the training as it is (micro-batch, fewest workers, most workers, both, another GPU);
-    only without any of them smaller groups, which change the training.
+    Order: those that leave the training as it is (micro-batch, fewest workers, both, more workers than allowed,
+    another GPU); only without any of them smaller groups, which change the training.
     """
-    found = [_micro_batch(job, usable), _fewest(job, usable), _more(job, usable)]
+    found = [_micro_batch(job, usable), _fewest(job, usable)]
     if not any(found):
-        smallest = replace(job, batch=replace(job.batch, micro_batch=job.batch.group_size))
-        found.append(_both(smallest, usable))
+        found.append(_micro_batch_and_fewest(job, usable))
+    found.append(_more(job, usable))
+    if not any(found):
+        found.append(_micro_batch_and_more(job, usable))
     found.append(_gpu(job, gpus))
     if not any(found):
         found.append(_groups(job, usable))
@@ -48,14 +50,13 @@ def fits(job: Job, usable: int, counts: Sequence[int]) -> bool:
 
 def _micro_batch(job: Job, usable: int) -> Remedy | None:
     """The largest micro-batch with which all counts fit."""
-    group, counts = job.batch.group_size, job.counts
+    counts = job.counts
     largest = max(job.share(workers).micro for workers in counts)
-    for limit in range(largest - group, 0, -group):
-        smaller = replace(job, batch=replace(job.batch, micro_batch=limit))
-        if fits(smaller, usable, counts):
+    for size in (size for size in job.micro_batches(counts) if size < largest):
+        if fits(replace(job, batch=replace(job.batch, micro_batch=size)), usable, counts):
             return Remedy(
                 "spec.schedule.microBatchSize",
-                str(max(smaller.share(workers).micro for workers in counts)),
+                str(size),
                 "the rest of each share is accumulated; results stay the same",
             )
     return None
@@ -63,11 +64,35 @@ def _micro_batch(job: Job, usable: int) -> Remedy | None:
 
 def _fewest(job: Job, usable: int) -> Remedy | None:
     """The smallest number of workers from which on all allowed counts fit."""
-    counts = job.counts
-    start = next((n for n in range(1, len(counts)) if fits(job, usable, counts[n:])), None)
+    start = _start(job, usable)
     if start is None:
         return None
-    return Remedy("spec.workers.min", str(counts[start]), "the run waits for so many workers")
+    return Remedy("spec.workers.min", str(start), "the run waits for so many workers")
+
+
+def _start(job: Job, usable: int) -> int | None:
+    """The smallest allowed count above the first from which on all fit."""
+    counts = job.counts
+    return next((counts[n] for n in range(1, len(counts)) if fits(job, usable, counts[n:])), None)
+
+
+def _micro_batch_and_fewest(job: Job, usable: int) -> Remedy | None:
+    """The smallest number of workers with micro-batches of one group, then the largest micro-batch for it."""
+    start = _start(_by_groups(job), usable)
+    if start is None:
+        return None
+    micro = _micro_batch(replace(job, workers=(start, job.workers[1])), usable)
+    size = job.batch.group_size if micro is None else micro.value
+    return Remedy(
+        "spec.schedule.microBatchSize and spec.workers.min",
+        f"{size} and {start}",
+        "the run waits for so many workers, and the rest of each share is accumulated",
+    )
+
+
+def _by_groups(job: Job) -> Job:
+    """The job with micro-batches of one group."""
+    return replace(job, batch=replace(job.batch, micro_batch=job.batch.group_size))
 
 
 def _more(job: Job, usable: int) -> Remedy | None:
@@ -79,9 +104,9 @@ def _more(job: Job, usable: int) -> Remedy | None:
     return Remedy("spec.workers.min and max", str(count), f"{job.processes(count)} GPUs share the state")
 
 
-def _both(job: Job, usable: int) -> Remedy | None:
+def _micro_batch_and_more(job: Job, usable: int) -> Remedy | None:
     """More workers with micro-batches of one group."""
-    more = _more(job, usable)
+    more = _more(_by_groups(job), usable)
     if more is None:
         return None
     return Remedy(
@@ -92,21 +117,29 @@ def _both(job: Job, usable: int) -> Remedy | None:
 
 
 def _groups(job: Job, usable: int) -> Remedy | None:
-    """The largest smaller group that, as a micro-batch, lets all counts fit."""
-    counts, old = job.counts, job.batch.group_size
+    """The largest smaller group that, as a micro-batch, lets all counts fit; else all from some count on."""
+    effect = "samples are then compared within smaller groups, which is another training"
+    smaller = list(_regrouped(job))
+    for field, size, other in smaller:
+        if fits(other, usable, other.counts):
+            return Remedy(f"{field} and spec.schedule.microBatchSize", f"{size} and {size}", effect)
+    for field, size, other in smaller:
+        start = _start(other, usable)
+        if start is not None:
+            fields = f"{field}, spec.schedule.microBatchSize and spec.workers.min"
+            return Remedy(fields, f"{size}, {size} and {start}", effect)
+    return None
+
+
+def _regrouped(job: Job) -> Iterator[tuple[str, int, Job]]:
+    """Field, size and job of each smaller group at the same worker counts, with micro-batches of one group."""
+    old = job.batch.group_size
     for size in (n for n in range(old - 1, 1, -1) if old % n == 0):
         regrouped = job.plan.regrouped(job.objective, size)
-        if regrouped is None:
-            return None
-        field, objective = regrouped
-        batch = replace(job.batch, group_size=size, micro_batch=size)
-        if fits(replace(job, batch=batch, objective=objective), usable, counts):
-            return Remedy(
-                f"{field} and spec.schedule.microBatchSize",
-                str(size),
-                "samples are then compared within smaller groups, which is another training",
-            )
-    return None
+        if regrouped is not None:
+            field, objective = regrouped
+            batch = replace(job.batch, group_size=size, micro_batch=size)
+            yield field, size, replace(job, batch=batch, objective=objective)
 
 
 def _gpu(job: Job, gpus: Sequence[tuple[str, int]]) -> Remedy | None:

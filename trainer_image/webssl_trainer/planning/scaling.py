@@ -62,9 +62,8 @@ def row(planned: Job, gpus: int, place: Placement, gpu: Gpu = GPU) -> Row:
     """A placement with the largest micro-batch that fits, or with one group if none does."""
     usable = int(gpu.memory * (1 - HEADROOM))
     workers, memory = gpus // MACHINE, None
-    largest = planned.share(workers).step
-    for limit in range(largest, 0, -GROUP):
-        planned = replace(planned, batch=replace(planned.batch, micro_batch=limit))
+    for size in planned.micro_batches([workers]):
+        planned = replace(planned, batch=replace(planned.batch, micro_batch=size))
         candidate = planned.memory(workers, 0, place)
         if candidate.peak <= usable:
             memory = candidate

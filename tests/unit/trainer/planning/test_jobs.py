@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from webssl_trainer.data import BatchPlan, CropSpec
 from webssl_trainer.errors import UserError
@@ -32,20 +33,18 @@ def run(size: str = "1B", micro: int = 0, group: int = 16, workers: tuple[int, i
 def applied(planned: Job, remedy: Remedy) -> Job:
     """The run with a remedy written into its manifest."""
     batch, value = planned.batch, remedy.value
-    match remedy.field:
-        case "spec.schedule.microBatchSize":
-            return replace(planned, batch=replace(batch, micro_batch=int(value)))
-        case "spec.workers.min":
-            return replace(planned, workers=(int(value), planned.workers[1]))
-        case "spec.workers.min and max":
-            return replace(planned, workers=(int(value), int(value)))
-        case "spec.schedule.microBatchSize and spec.workers.min and max":
-            micro, count = (int(part) for part in value.split(" and "))
-            return replace(planned, batch=replace(batch, micro_batch=micro), workers=(count, count))
-        case "spec.objective.dino.koleo.groupSize and spec.schedule.microBatchSize":
-            objective = replace(planned.objective, group_size=int(value))  # type: ignore[type-var]
-            return replace(planned, objective=objective, batch=BatchPlan(3072, int(value), int(value)))
-    return planned
+    values = [int(part) for part in re.findall(r"\d+", value)]
+    fields = dict(zip(re.split(r", | and (?!max)", remedy.field), values, strict=True))
+    group = fields.get("spec.objective.dino.koleo.groupSize", batch.group_size)
+    micro = fields.get("spec.schedule.microBatchSize", batch.micro_batch)
+    both = fields.get("spec.workers.min and max")
+    least = both or fields.get("spec.workers.min", planned.workers[0])
+    return replace(
+        planned,
+        objective=replace(planned.objective, group_size=group),  # type: ignore[type-var]
+        batch=BatchPlan(batch.global_batch, group, micro),
+        workers=(least, both or planned.workers[1]),
+    )
 
 
 def test_only_counts_that_share_the_batch_in_whole_groups_are_planned() -> None:
@@ -81,22 +80,24 @@ def test_the_stage_with_the_highest_resolution_decides_the_memory() -> None:
     assert [count.stage for count in planned.counts] == [1, 1, 1]
 
 
+@settings(deadline=None, max_examples=60)
 @given(
     size=st.sampled_from(["S", "300M", "1B", "3B", "7B"]),
     usable=st.integers(10, 300).map(lambda gib: gib * GIB),
     micro=st.sampled_from([0, 16, 48]),
     group=st.sampled_from([4, 16]),
+    least=st.sampled_from([1, 4]),
 )
 def test_every_change_that_is_named_makes_every_count_fit(
-    size: str, usable: int, micro: int, group: int
+    size: str, usable: int, micro: int, group: int, least: int
 ) -> None:
-    planned = run(size, micro, group)
+    planned = run(size, micro, group, (least, 8))
     larger = [(gpu.name, gpu.memory) for gpu in GPUS.values() if gpu.memory > usable]
     if fits(planned, usable, planned.counts):
         return
     for remedy in remedies(planned, usable, larger):
         room = dict(larger)[remedy.value] if remedy.field == "--gpu" else usable
-        mended = applied(planned, remedy)
+        mended = planned if remedy.field == "--gpu" else applied(planned, remedy)
         assert fits(mended, room, mended.counts), remedy
 
 
@@ -106,6 +107,13 @@ def test_what_changes_no_result_comes_before_what_does() -> None:
     assert not any("groupSize" in field for field in found)
     (only,) = remedies(run("7B"), H100.usable, [])
     assert only.field == "spec.objective.dino.koleo.groupSize and spec.schedule.microBatchSize"
+
+
+def test_a_run_that_starts_on_too_few_gpus_gets_a_smaller_micro_batch_and_more_of_them() -> None:
+    planned = replace(run("300M", workers=(1, 8)), processes_per_worker=1)
+    first = next(remedies(planned, H100.usable, []))
+    assert first.field == "spec.schedule.microBatchSize and spec.workers.min"
+    assert planned.counts[0] < int(first.value.split(" and ")[1]) <= 8
 
 
 def test_an_objective_that_the_planner_does_not_know_is_refused_with_the_known_ones() -> None:
