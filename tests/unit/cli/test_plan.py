@@ -49,9 +49,9 @@ def test_a_run_that_does_not_fit_is_refused_with_the_smallest_change(tmp_path: P
     assert result.exit_code == 1
     assert not plan["fits"]
     first = plan["remedies"][0]
-    assert (first["field"], first["value"]) == ("spec.schedule.microBatchSize", "16")
+    assert (first["field"], first["value"]) == ("spec.schedule.microBatchSize", "32")
     assert "spec.workers: the run does not fit on 4, 6, 8 workers" in result.stderr
-    assert "set spec.schedule.microBatchSize to 16" in result.stderr
+    assert "set spec.schedule.microBatchSize to 32" in result.stderr
 
 
 def test_the_change_that_is_named_makes_it_fit(tmp_path: Path) -> None:
