@@ -102,7 +102,7 @@ class LocalRun:
         agent.send_signal(signal.SIGTERM)
         return agent.wait(60)
 
-    def wait(self, slot: int, seconds: float = 240) -> int:
+    def wait(self, slot: int, seconds: float = 900) -> int:
         """Exit code of an agent that ends by itself."""
         return self._agents[slot].wait(seconds)
 
@@ -119,7 +119,7 @@ class LocalRun:
         """All that the agents and their processes have written."""
         return "".join(path.read_text() for path in sorted(self.folder.glob("agent-*.log")))
 
-    def wait_until(self, condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
+    def wait_until(self, condition: Callable[[], bool], what: str, seconds: float = 600) -> None:
         """Poll; fails with the logs when it takes too long."""
         until = time.monotonic() + seconds
         while not condition():
