@@ -50,7 +50,7 @@ def test_a_run_that_does_not_fit_is_refused_with_the_smallest_change(tmp_path: P
     assert not plan["fits"]
     first = plan["remedies"][0]
     assert (first["field"], first["value"]) == ("spec.schedule.microBatchSize", "32")
-    assert "spec.workers: the run does not fit on 4, 6, 8 workers" in result.stderr
+    assert "spec.workers: the run does not fit on 4, 8 workers" in result.stderr
     assert "set spec.schedule.microBatchSize to 32" in result.stderr
 
 
