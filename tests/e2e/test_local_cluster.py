@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from webssl_localcluster.cluster import LocalCluster
+from webssl_localcluster.errors import ClusterError
 from webssl_localcluster.processes import start_time, wait_until
 from webssl_localcluster.state import Spec
 from webssl_localcluster.tools.install import Toolbox
@@ -96,9 +97,15 @@ def test_up_again_leaves_everything_as_it_is(own: LocalCluster) -> None:
 
 
 def test_pods_reach_each_other_by_name_across_nodes_and_through_services(own: LocalCluster) -> None:
+    def reached(node: str) -> bool:
+        try:
+            answer = own.kubectl("exec", "-i", _pod_on(own, node), "--", "python3", "-", stdin=ASK)
+        except ClusterError:  # names and routes follow the pods after a moment
+            return False
+        return answer.splitlines() == ["pods 2 {200}", "service {200}", "api 403"]
+
     for node in ("n0", "n1"):
-        answer = own.kubectl("exec", "-i", _pod_on(own, node), "--", "python3", "-", stdin=ASK)
-        assert answer.splitlines() == ["pods 2 {200}", "service {200}", "api 403"]
+        wait_until(lambda node=node: reached(node), f"everything reached from {node}", 60, "ask by hand: ASK")
 
 
 def test_logs_of_pods_are_read_through_the_api_server(own: LocalCluster) -> None:
