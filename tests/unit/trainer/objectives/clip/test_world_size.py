@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.unit.trainer.objectives import world
+from tests.unit.trainer.objectives.ranks import Losses, together
 
 STEPS = {"clip": 50, "siglip": 10}
 SAVED_BEFORE_THE_LAST = 5
-# Importing torch takes longer than the trainings; here it is imported once.
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload([world.__name__])
-Losses = list[dict[str, float]]
 LOSSES = sorted(STEPS)
 
 
@@ -34,23 +29,6 @@ def alone(objective: str, accumulate: int) -> world.Job:
         rendezvous="",
         objective=objective,
     )
-
-
-def together(out: Path, count: int, job: world.Job) -> Losses:
-    """Losses that all ranks must have seen alike; a checkpoint lands in out/checkpoint."""
-    shared = replace(
-        job, world=count, out=str(out), rendezvous=str(out / "rendezvous"), save=str(out / "checkpoint")
-    )
-    jobs = [replace(shared, rank=rank) for rank in range(count)]
-    processes = [_FORKS.Process(target=world.main, args=(one,)) for one in jobs]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(timeout=300)
-    assert [process.exitcode for process in processes] == [0] * count
-    ranks: list[Losses] = [json.loads((out / f"rank{rank}.json").read_text()) for rank in range(count)]
-    assert all(losses == ranks[0] for losses in ranks)
-    return ranks[0]
 
 
 @pytest.fixture(scope="module")

@@ -2,72 +2,38 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.unit.trainer.objectives import world
+from tests.unit.trainer.objectives.ranks import Losses, together
 
 STEPS = 50
 SAVE_AT = 30
-# Importing torch takes longer than the trainings; here it is imported once.
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload([world.__name__])
-Losses = list[dict[str, float]]
 
 
-def alone(accumulate: int, first: int = 0, load: str | None = None) -> Losses:
-    job = world.Job(
+def alone(accumulate: int) -> world.Job:
+    """One process over the whole run."""
+    return world.Job(
         rank=0,
         world=1,
         strategy="replicate",
         accumulate=accumulate,
-        first=first,
+        first=0,
         last=STEPS,
+        save_at=SAVE_AT,
         out="",
         rendezvous="",
-        load=load,
         objective="mae",
     )
-    return world.train(job, None)
-
-
-def together(out: Path, count: int, strategy: str, accumulate: int) -> Losses:
-    """Losses that all ranks must have seen alike; a checkpoint lands in out/checkpoint."""
-    out.mkdir()
-    jobs = [
-        world.Job(
-            rank=rank,
-            world=count,
-            strategy=strategy,
-            accumulate=accumulate,
-            first=0,
-            last=STEPS,
-            out=str(out),
-            rendezvous=str(out / "rendezvous"),
-            save=str(out / "checkpoint"),
-            save_at=SAVE_AT,
-            objective="mae",
-        )
-        for rank in range(count)
-    ]
-    processes = [_FORKS.Process(target=world.main, args=(job,)) for job in jobs]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(timeout=300)
-    assert [process.exitcode for process in processes] == [0] * count
-    ranks: list[Losses] = [json.loads((out / f"rank{rank}.json").read_text()) for rank in range(count)]
-    assert all(losses == ranks[0] for losses in ranks)
-    return ranks[0]
 
 
 @pytest.fixture(scope="module")
 def reference() -> Losses:
     """One process that holds each global batch whole."""
-    return alone(accumulate=1)
+    return world.train(alone(accumulate=1), None)
 
 
 def assert_equal(losses: Losses, reference: Losses) -> None:
@@ -81,17 +47,18 @@ def test_the_loss_falls(reference: Losses) -> None:
 
 
 def test_accumulation_does_not_change_losses_and_gradients(reference: Losses) -> None:
-    assert_equal(alone(accumulate=8), reference)
+    assert_equal(world.train(alone(accumulate=8), None), reference)
 
 
 def test_four_replicas_give_the_losses_of_one_process(tmp_path: Path, reference: Losses) -> None:
-    assert_equal(together(tmp_path / "replicate", 4, "replicate", accumulate=2), reference)
+    assert_equal(together(tmp_path, 4, alone(accumulate=2)), reference)
 
 
 @pytest.mark.filterwarnings("ignore:torch.distributed is disabled")  # resuming in one process is the point
 def test_two_shards_give_the_losses_of_one_process_also_when_one_process_resumes_their_run(
     tmp_path: Path, reference: Losses
 ) -> None:
-    assert_equal(together(tmp_path / "shard", 2, "shard", accumulate=2), reference)
-    resumed = alone(accumulate=2, first=SAVE_AT, load=str(tmp_path / "shard" / "checkpoint"))
+    job = alone(accumulate=2)
+    assert_equal(together(tmp_path, 2, replace(job, strategy="shard")), reference)
+    resumed = world.train(replace(job, first=SAVE_AT, load=str(tmp_path / "checkpoint")), None)
     assert_equal(resumed, reference[SAVE_AT:])
