@@ -26,6 +26,22 @@ class ObjectEntry(StatusModel):
     """SHA-256 of its bytes, in hex."""
 
 
+class StartedFrom(StatusModel):
+    """The checkpoint of another run whose weights a run began with."""
+
+    uri: str
+    """Its folder."""
+
+    digest: str
+    """Its digest."""
+
+    step: int
+    """Optimizer steps of that run."""
+
+    samples: int
+    """Samples seen by that run."""
+
+
 class CheckpointManifest(StatusModel):
     """What a checkpoint holds and where in the run it was taken."""
 
@@ -54,6 +70,9 @@ class CheckpointManifest(StatusModel):
 
     parent: str = ""
     """Digest of the checkpoint before it in this lineage; empty for the first."""
+
+    started_from: StartedFrom | None = None
+    """Where the run's first weights are from; unset: they were random ones."""
 
     resumed_step: int = 0
     """Step from which this attempt started."""

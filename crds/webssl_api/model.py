@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from webssl_api.base import ApiModel
+from webssl_api.base import ApiModel, Rule
+from webssl_api.uris import StorageUri, is_storage_uri, uri_cel, uri_message
 
 
 class ModelSize(StrEnum):
@@ -25,6 +26,30 @@ class ModelSize(StrEnum):
     B7 = "7B"
 
 
+class StartFromSpec(ApiModel):
+    """The weights of another run, on the storage that spec.data.storage describes."""
+
+    checkpoint: StorageUri
+    """Folder of one checkpoint, or a run's spec.checkpoint.uri: then its final checkpoint, else its newest."""
+
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Digest of the one checkpoint to take, as `webssl checkpoints` prints it; unset: whichever is found."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel=uri_cel("checkpoint"),
+            message=uri_message("spec.model.startFrom.checkpoint", "checkpoint"),
+            check=lambda self: is_storage_uri(self.checkpoint),
+        ),
+        Rule(
+            cel="!self.checkpoint.matches('[*?{}]')",
+            message="spec.model.startFrom.checkpoint {checkpoint} holds a pattern: name one folder, "
+            "without wildcards or braces",
+            check=lambda self: not any(c in self.checkpoint for c in "*?{}"),
+        ),
+    )
+
+
 class ModelSpec(ApiModel):
     """The vision transformer: a row of the paper's architecture table, or a small one for tests."""
 
@@ -36,3 +61,6 @@ class ModelSpec(ApiModel):
 
     drop_path: Annotated[float, Field(ge=0, le=0.9)] = 0.4
     """Share of residual branches skipped per sample (stochastic depth, uniform over layers)."""
+
+    start_from: StartFromSpec | None = None
+    """Weights to begin with, of a run of the same architecture and objective at any resolution; unset: random ones."""

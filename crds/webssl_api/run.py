@@ -105,6 +105,18 @@ class WebSSLRunSpec(ApiModel):
             "{schedule.global_batch_size} samples: raise it",
             check=lambda self: self.checkpoint.interval.samples >= self.schedule.global_batch_size,
         ),
+        Rule(
+            cel="!has(self.model.startFrom) || !(self.model.startFrom.checkpoint + '/').startsWith("
+            "self.checkpoint.uri.endsWith('/') ? self.checkpoint.uri : self.checkpoint.uri + '/')",
+            message="spec.model.startFrom.checkpoint is in this run's own spec.checkpoint.uri {checkpoint.uri}: a run goes on "
+            "from its own checkpoints by itself; name another run's, or another folder for this one",
+            check=lambda self: (
+                self.model.start_from is None
+                or not f"{self.model.start_from.checkpoint}/".startswith(
+                    f"{self.checkpoint.uri.removesuffix('/')}/"
+                )
+            ),
+        ),
         *(
             Rule(
                 cel=f"self.{field} == oldSelf.{field}",

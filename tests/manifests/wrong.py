@@ -115,6 +115,31 @@ CREATE = [
         30,
         "multiple of spec.model.patchSize 14",
     ),
+    Wrong(
+        "a malformed address of the weights to start from",
+        _S + "model.startFrom",
+        {"checkpoint": "runs/dino-7b"},
+        "spec.model.startFrom.checkpoint runs/dino-7b is not a storage address",
+    ),
+    Wrong(
+        "a pattern as the weights to start from",
+        _S + "model.startFrom",
+        {"checkpoint": "s3://runs/dino-{a,b}"},
+        "s3://runs/dino-{a,b} holds a pattern: name one folder",
+    ),
+    Wrong(
+        "a digest that is none",
+        _S + "model.startFrom",
+        {"checkpoint": "s3://runs/dino-7b", "digest": "newest"},
+        "should match",
+        "digest",
+    ),
+    Wrong(
+        "weights to start from in the run's own folder",
+        _S + "model.startFrom",
+        {"checkpoint": "s3://runs/small/checkpoints/attempt-00000001-0123456789abcdef/step-000000000010"},
+        "is in this run's own spec.checkpoint.uri s3://runs/small",
+    ),
     Wrong("no objective", _S + "objective", {}, "exactly one of dino, mae and clip"),
     Wrong("two objectives", _S + "objective.mae", {}, "exactly one of dino, mae and clip"),
     Wrong(
@@ -280,6 +305,12 @@ CREATE = [
 
 CHANGE = [
     Wrong("another model", _S + "model.size", "S", "spec.model cannot be changed"),
+    Wrong(
+        "other weights to start from",
+        _S + "model.startFrom",
+        {"checkpoint": "s3://runs/other"},
+        "spec.model cannot be changed",
+    ),
     Wrong("another patch", _S + "model.patchSize", 28, "spec.model cannot be changed"),
     Wrong("another objective", _S + "objective.dino.localCrops", 4, "spec.objective cannot be changed"),
     Wrong("another batch", _S + "schedule.globalBatchSize", 64, "spec.schedule cannot be changed"),
