@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from webssl_api.base import ApiModel, Rule
+from webssl_api.predicate import parse_predicate
 from webssl_api.uris import StorageUri, is_storage_uri, uri_cel, uri_message
 
 
@@ -30,6 +31,68 @@ class StorageSpec(ApiModel):
     """Secret with the access keys; unset when the pod's service account carries the rights."""
 
 
+def _shard_rules(where: str) -> tuple[Rule, ...]:
+    """The rules of a `source` field of the object that messages call `where`."""
+    return (
+        Rule(
+            cel=uri_cel("source"),
+            message=uri_message(f"{where}.source", "source"),
+            check=lambda self: is_storage_uri(self.source),
+        ),
+        Rule(
+            cel="self.source.endsWith('.tar') || self.source.endsWith('.txt')",
+            message=f"{where}.source {{source}} names no shards: end it in .tar (brace range or glob) or in .txt (a list of shards)",
+            check=lambda self: self.source.endswith((".tar", ".txt")),
+        ),
+    )
+
+
+class FilterSpec(ApiModel):
+    """Which samples are seen, by a table of keys; the shards stay as they are."""
+
+    table: StorageUri
+    """Parquet or Arrow file, or a glob of them, with a row for each sample: columns shard and key, or sample_id, or key alone."""
+
+    where: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    """Condition on the table's columns, such as text_class in (light, heavy) or text_area > 0.2; unset takes every row."""
+
+    max_unmatched_fraction: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Largest share of chosen rows without a sample in the shards, and beside where of samples without a row, before the run stops."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel=uri_cel("table"),
+            message=uri_message("spec.data.filter.table", "table"),
+            check=lambda self: is_storage_uri(self.table),
+        ),
+    )
+
+    @field_validator("where")
+    @classmethod
+    def _is_condition(cls, where: str | None) -> str | None:
+        if where is not None:
+            parse_predicate(where)
+        return where
+
+
+class MixedSourceSpec(ApiModel):
+    """Further shards of a mixture."""
+
+    source: StorageUri
+    """Shards to read, as in spec.data.source."""
+
+    weight: Annotated[float, Field(gt=0, le=1000000)] = 1.0
+    """Share of the samples seen that come from here, relative to the other weights."""
+
+    filter: FilterSpec | None = None
+    """Which of these samples are seen."""
+
+    index: StorageUri | None = None
+    """Folder with the index of these shards, where it does not lie beside them."""
+
+    rules: ClassVar[tuple[Rule, ...]] = _shard_rules("spec.data.mix[]")
+
+
 class DataSpec(ApiModel):
     """The training images: tar shards in the WebDataset layout, read as they are."""
 
@@ -48,15 +111,16 @@ class DataSpec(ApiModel):
     loader_threads: Annotated[int, Field(ge=0, le=128)] = 4
     """Threads per process that read and decode images; 0 reads in the training thread."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel=uri_cel("source"),
-            message=uri_message("spec.data.source", "source"),
-            check=lambda self: is_storage_uri(self.source),
-        ),
-        Rule(
-            cel="self.source.endsWith('.tar') || self.source.endsWith('.txt')",
-            message="spec.data.source {source} names no shards: end it in .tar (brace range or glob) or in .txt (a list of shards)",
-            check=lambda self: self.source.endswith((".tar", ".txt")),
-        ),
-    )
+    index: StorageUri | None = None
+    """Folder that `webssl index` wrote; unset looks beside the shards, and a run without any makes its own."""
+
+    filter: FilterSpec | None = None
+    """Which samples of the source are seen."""
+
+    weight: Annotated[float, Field(gt=0, le=1000000)] | None = None
+    """Share of the samples seen that come from source, relative to the weights in mix; 1 when unset."""
+
+    mix: Annotated[list[MixedSourceSpec], Field(min_length=1, max_length=15)] | None = None
+    """Further sources, mixed in by weight; each has epochs of its own."""
+
+    rules: ClassVar[tuple[Rule, ...]] = _shard_rules("spec.data")

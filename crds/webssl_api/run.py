@@ -128,6 +128,14 @@ class WebSSLRunSpec(ApiModel):
             cel="self.data.source == oldSelf.data.source && self.data.seed == oldSelf.data.seed",
             message="spec.data.source and spec.data.seed cannot be changed: the sample order depends on them; create a new run",
         ),
+        *(
+            Rule(
+                cel=f"has(self.data.{field}) == has(oldSelf.data.{field}) && "
+                f"(!has(self.data.{field}) || self.data.{field} == oldSelf.data.{field})",
+                message=f"spec.data.{field} cannot be changed: the sample order depends on it; create a new run",
+            )
+            for field in ("filter", "weight", "mix")
+        ),
         Rule(
             cel="self.checkpoint.uri == oldSelf.checkpoint.uri",
             message="spec.checkpoint.uri cannot be changed: the run would lose its checkpoints; create a new run",

@@ -186,6 +186,18 @@ CREATE = [
         "mc2b/{0..9}.tar",
         "mc2b/{0..9}.tar is not a storage address",
     ),
+    Wrong(
+        "a filter's table that is no address",
+        _S + "data.filter",
+        {"table": "scores.parquet"},
+        "spec.data.filter.table scores.parquet is not a storage address",
+    ),
+    Wrong(
+        "a mixture of what is no shards",
+        _S + "data.mix",
+        [{"source": "s3://mc2b/images"}],
+        "spec.data.mix[].source s3://mc2b/images names no shards: end it in .tar",
+    ),
     Wrong("a bucket name in capitals", _S + "data.source", "s3://MC2B/0.tar", "is not a storage address"),
     Wrong(
         "data that are no shards", _S + "data.source", "s3://mc2b/images", "names no shards: end it in .tar"
@@ -321,6 +333,12 @@ CHANGE = [
         _S + "data.source",
         "s3://other/{0..1}.tar",
         "spec.data.source and spec.data.seed cannot be changed",
+    ),
+    Wrong(
+        "a filter where there was none",
+        _S + "data.filter",
+        {"table": "s3://scores/all.parquet"},
+        "spec.data.filter cannot be changed: the sample order depends on it",
     ),
     Wrong("another seed", _S + "data.seed", 1, "spec.data.source and spec.data.seed cannot be changed"),
     Wrong(

@@ -109,6 +109,9 @@ def changed_field(old: WebSSLRunSpec, new: WebSSLRunSpec) -> str | None:
         "spec.optimizer": (old.optimizer, new.optimizer),
         "spec.data.source": (old.data.source, new.data.source),
         "spec.data.seed": (old.data.seed, new.data.seed),
+        "spec.data.filter": (old.data.filter, new.data.filter),
+        "spec.data.weight": (old.data.weight, new.data.weight),
+        "spec.data.mix": (old.data.mix, new.data.mix),
         "spec.checkpoint.uri": (old.checkpoint.uri, new.checkpoint.uri),
     }
     return next((name for name, (before, after) in pairs.items() if before != after), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,10 @@ from webssl_trainer.errors import UserError
 INDEX = "dataIndex"
 """Key under which a checkpoint also names the data index that it was trained with; not a part of the identity."""
 _PARTS = ("model", "objective", "schedule", "optimizer")
-_RUN_TIME_ONLY = {"schedule.microBatchSize"}
+_DATA = ("source", "seed", "filter", "weight", "mix")
+_RUN_TIME_ONLY = re.compile(
+    r"schedule\.microBatchSize|data\.mix\[\d+\]\.index|data\.(mix\[\d+\]\.)?filter\.maxUnmatchedFraction"
+)
 """May change within a run: results do not depend on it."""
 
 
@@ -22,8 +26,8 @@ def identity_of(spec: WebSSLRunSpec) -> dict[str, Any]:
     """Flat fields of a spec that may not change within a run, by their names in the manifest (`model.size`, ...)."""
     raw = spec.to_dict()
     parts = {name: raw[name] for name in _PARTS if name in raw}
-    parts["data"] = {key: raw["data"][key] for key in ("source", "seed")}
-    return {key: value for key, value in _flat(parts, "").items() if key not in _RUN_TIME_ONLY}
+    parts["data"] = {key: raw["data"][key] for key in _DATA if key in raw["data"]}
+    return {key: value for key, value in _flat(parts, "").items() if not _RUN_TIME_ONLY.fullmatch(key)}
 
 
 def to_bytes(identity: Mapping[str, Any]) -> bytes:
