@@ -107,8 +107,8 @@ _SPEED = Row(
         ),
         Panel(
             "Where a step's time goes",
-            "Mean seconds of a step by part. Much `data_wait`: more loader threads, or a faster bucket. Much `communication`: fewer, "
-            "larger workers or a larger batch.",
+            "Mean seconds of a step by part, saves and the time between steps included. Much `data_wait`: more loader threads, or a "
+            "faster bucket. Much `communication`: fewer, larger workers or a larger batch. Much `checkpoint`: a longer interval.",
             "s",
             (
                 Query(
@@ -121,9 +121,10 @@ _SPEED = Row(
         ),
         Panel(
             "Model FLOP utilisation",
-            "Floating-point operations that the model needs, over what the devices could do. 0: peak of the device unknown, as on CPUs.",
+            "Floating-point operations of the model, over what the devices could do. Nominal counts a step in which no branch is "
+            "dropped; adjusted leaves out what stochastic depth skips. 0: peak of the device unknown, as on CPUs.",
             "percentunit",
-            (Query(of_trainer("webssl_trainer_mfu_ratio"), "MFU"),),
+            (Query(of_trainer("webssl_trainer_mfu_ratio"), "{{kind}}"),),
             maximum=1,
         ),
     ),

@@ -6,12 +6,14 @@ that diverges with no newer checkpoint than the first is therefore the user's to
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NoReturn
 
 from webssl_trainer.checkpoint.claims import ClaimBoard, Divergence, diverged_before
 from webssl_trainer.errors import UserError
-from webssl_trainer.loop.guard import DivergedError
+from webssl_trainer.loop.guard import DivergedError, FiniteGuard
 from webssl_trainer.loop.session import Session
+from webssl_trainer.loop.step import clip_and_measure, compute_gradients, update
 
 
 def end_diverged(session: Session, skipped: int) -> NoReturn:
@@ -42,3 +44,18 @@ def end_diverged(session: Session, skipped: int) -> NoReturn:
         f"{what}. An earlier attempt ended so at step {before.step}, from the same checkpoint of step {session.saved_step}: "
         "the run has diverged; lower spec.optimizer.learningRate in a new run"
     )
+
+
+def is_finite_beyond_the_end(session: Session) -> bool:
+    """Whether loss and gradient would be finite in one more step than the run has; all processes call it together.
+
+    A run that ends amid skipped steps asks, for its weights may be the reason, and the final checkpoint would hold them. Other samples
+    than those that were skipped tell; nothing changes: the gradient is dropped.
+    """
+    config = session.config
+    last = replace(config.stages[-1], end=config.total_steps + 1)
+    longer = replace(session, config=replace(config, stages=(*config.stages[:-1], last)))
+    with longer.loader(len(config.stages) - 1) as loader:
+        measured = clip_and_measure(longer, compute_gradients(longer, next(loader)))
+    update(longer, accepted=False)
+    return FiniteGuard().accept(measured.loss, measured.gradient_norm)

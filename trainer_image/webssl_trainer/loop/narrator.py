@@ -17,7 +17,7 @@ from webssl_trainer.checkpoint.saver import SaveOutcome
 from webssl_trainer.loop.pace import Pace
 from webssl_trainer.loop.progress_file import write_progress
 from webssl_trainer.loop.session import Session
-from webssl_trainer.observe.flops import peak_flops
+from webssl_trainer.observe.flops import peak_flops, step_flops, utilisation
 from webssl_trainer.observe.metrics import TrainerMetrics
 from webssl_trainer.reporting import Reporter
 
@@ -26,7 +26,10 @@ log = structlog.get_logger("webssl.loop")
 
 @dataclass(frozen=True)
 class StepFacts:
-    """One finished step, as all processes know it. Times in seconds of this process; sums over all processes where named total."""
+    """One finished step, as all processes know it. Sums over all processes where named total.
+
+    seconds: of the step, on this process. parts: seconds by part, see `step_clock`; with the time since the step before.
+    """
 
     losses: Mapping[str, float]
     learning_rate: float
@@ -34,10 +37,7 @@ class StepFacts:
     accepted: bool
     total_broken: int
     seconds: float
-    data_wait: float
-    forward_backward: float
-    optimizer: float
-    communication: float
+    parts: Mapping[str, float]
 
 
 class Narrator:
@@ -127,15 +127,8 @@ class Narrator:
 
     def _measure(self, metrics: TrainerMetrics, facts: StepFacts, images: int) -> None:
         session = self._session
-        parts = {
-            "data_wait": facts.data_wait,
-            "forward_backward": facts.forward_backward,
-            "optimizer": facts.optimizer,
-            "communication": facts.communication,
-        }
-        for part, seconds in parts.items():
+        for part, seconds in facts.parts.items():
             metrics.part_seconds.labels(part).inc(seconds)
-        metrics.part_seconds.labels("other").inc(max(0.0, facts.seconds - sum(parts.values())))
         metrics.step_seconds.observe(facts.seconds)
         metrics.images.inc(images)
         metrics.set_losses(facts.losses)
@@ -151,5 +144,8 @@ class Narrator:
             metrics.images_per_second.set(pace)
             config = session.config
             crops = config.crops_of(config.stage_at(session.step - 1))
-            if self._peak > 0:
-                metrics.mfu.set(pace * config.objective.sample_flops(config.vit, crops) / self._peak)
+            whole, dropped = (
+                f(config.vit, crops) for f in (config.objective.sample_flops, config.objective.dropped_flops)
+            )
+            for kind, flops in step_flops(whole, dropped).items():
+                metrics.mfu.labels(kind).set(utilisation(flops, pace, self._peak))

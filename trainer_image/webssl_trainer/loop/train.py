@@ -5,21 +5,21 @@ from __future__ import annotations
 import time
 
 import structlog
-import torch
-import torch.distributed as dist
 from webssl_api import exit_codes
 from webssl_api.reports import TrainingState
 
 from webssl_trainer.checkpoint.peers import Peers
 from webssl_trainer.checkpoint.saver import SaveOutcome
-from webssl_trainer.checkpoint.steplog import digest_text, tally
 from webssl_trainer.data import Loader, StepBatches
-from webssl_trainer.loop.divergence import end_diverged
+from webssl_trainer.loop.agreement import agree
+from webssl_trainer.loop.divergence import end_diverged, is_finite_beyond_the_end
 from webssl_trainer.loop.guard import FiniteGuard
 from webssl_trainer.loop.narrator import Narrator, StepFacts
 from webssl_trainer.loop.session import Session
 from webssl_trainer.loop.step import Measured, clip_and_measure, compute_gradients, update
 from webssl_trainer.loop.stop import StopRequest
+from webssl_trainer.observe import step_clock as parts
+from webssl_trainer.observe.step_clock import StepClock
 
 log = structlog.get_logger("webssl.loop")
 
@@ -38,6 +38,7 @@ class TrainingLoop:
         self._broken_before = 0
         self._total_broken = 0
         self._stalled = 0.0
+        self._clock = StepClock()
 
     def run(self) -> int:
         """Train to the end or to a stop; the process's exit code.
@@ -73,59 +74,45 @@ class TrainingLoop:
             last = session.step == session.config.total_steps
             # A checkpoint amid skipped steps would hold weights that may be what makes them not finite.
             due = session.step % session.config.checkpoint_every == 0 and self._guard.in_a_row == 0
+            self._clock.lap(parts.OTHER)
             if due and not last and not stopping:
                 self._start_save(final=False)
             else:
                 self._collect(wait=False)
+            self._clock.lap(parts.CHECKPOINT)
             if stopping and not last:
                 return True
         return False
 
     def _train_step(self, loader: Loader) -> bool:
         """One optimizer step; True when some process was asked to stop."""
-        session, config = self._session, self._session.config
-        began, waited = time.perf_counter(), loader.counters.data_wait_seconds
+        session, config, clock = self._session, self._session.config, self._clock
+        began = clock.lap(parts.OTHER)
         batches = next(loader)
-        fed = time.perf_counter()
+        clock.lap(parts.DATA_WAIT)
         measured = clip_and_measure(session, compute_gradients(session, batches))
-        computed = time.perf_counter()
+        clock.lap(parts.FORWARD_BACKWARD)
         accepted = self._guard.accept(measured.loss, measured.gradient_norm)
         update(session, accepted)
-        applied = time.perf_counter()
-        stopping, digest, broken = self._agree(batches, loader.counters.broken)
-        self._total_broken = self._broken_before + broken
-        self._record(batches, digest, measured, accepted)
-        ended = time.perf_counter()
+        clock.lap(parts.OPTIMIZER)
+        agreed = agree(session.processes.signals, self._stop.requested, batches, loader.counters.broken)
+        clock.lap(parts.COMMUNICATION)
+        self._total_broken = self._broken_before + agreed.broken
+        self._record(batches, agreed.digest, measured, accepted)
+        seconds = clock.lap(parts.OTHER) - began
         session.step += 1
-        session.productive_seconds += ended - began
+        session.productive_seconds += seconds
         facts = StepFacts(
             losses=measured.losses,
             learning_rate=measured.learning_rate,
             gradient_norm=measured.gradient_norm,
             accepted=accepted,
             total_broken=self._total_broken,
-            seconds=ended - began,
-            data_wait=min(fed - began, loader.counters.data_wait_seconds - waited),
-            forward_backward=computed - fed,
-            optimizer=applied - computed,
-            communication=ended - applied,
+            seconds=seconds,
+            parts=clock.take(),
         )
         self._narrator.stepped(facts, config.plan.global_batch)
-        return stopping
-
-    def _agree(self, batches: StepBatches, broken: int) -> tuple[bool, str, int]:
-        """Sums over all processes: was anyone asked to stop, the digest of the step's samples, broken samples so far."""
-        first = second = 0
-        for batch in batches.batches:
-            one, two = tally(batch.positions.tolist(), batch.sample_ids)
-            first, second = first + one, second + two
-        wrapped = [(value + 2**63) % 2**64 - 2**63 for value in (first, second)]
-        sums = torch.tensor([int(self._stop.requested), *wrapped, broken], dtype=torch.int64)
-        group = self._session.processes.signals.group
-        if group is not None:
-            dist.all_reduce(sums, group=group)
-        stop, first, second, total = sums.tolist()
-        return stop > 0, digest_text(first, second), total
+        return agreed.stop
 
     def _record(self, batches: StepBatches, digest: str, measured: Measured, accepted: bool) -> None:
         """Rank 0 keeps the step's record for the step log."""
@@ -194,6 +181,9 @@ class TrainingLoop:
     def _finish(self) -> int:
         """Commit the final checkpoint and deliver the last report."""
         manifest = self._session.start.manifest
+        if self._guard.in_a_row and not is_finite_beyond_the_end(self._session):
+            self._collect(wait=True)
+            end_diverged(self._session, self._guard.in_a_row)
         already = manifest is not None and manifest.final and self._session.saved_step == self._session.step
         if not already and not self._save_and_wait(final=True, tries=_FINAL_TRIES):
             log.error("run.final_checkpoint_failed", step=self._session.step)

@@ -69,7 +69,11 @@ class ObjectiveConfig(Protocol):
         ...
 
     def sample_flops(self, vit: VitConfig, crops: CropSpec) -> float:
-        """FLOP of a training step per sample, 2 per multiply-add, with the crops of one stage (for MFU)."""
+        """FLOP of a training step per sample when no branch is dropped, 2 per multiply-add, with the crops of one stage."""
+        ...
+
+    def dropped_flops(self, vit: VitConfig, crops: CropSpec) -> float:
+        """How many of them stochastic depth saves: exactly what is to be expected over its draws."""
         ...
 
     @property

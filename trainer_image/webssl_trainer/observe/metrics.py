@@ -7,9 +7,11 @@ from collections.abc import Mapping
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from webssl_trainer.observe.flops import ADJUSTED, NOMINAL
+from webssl_trainer.observe.step_clock import PARTS
+
 log = structlog.get_logger("webssl.metrics")
 
-PARTS = ("data_wait", "forward_backward", "optimizer", "communication", "other")
 _STEP_BUCKETS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 _SAVE_BUCKETS = (0.1, 0.5, 1, 5, 15, 30, 60, 120, 300, 600)
 
@@ -27,7 +29,10 @@ class TrainerMetrics:
             registry=own,
         )
         self.part_seconds = Counter(
-            "webssl_trainer_step_part_seconds", "Wall time of steps by part.", ["part"], registry=own
+            "webssl_trainer_step_part_seconds",
+            "Wall time of training by part, saves and the time between steps included.",
+            ["part"],
+            registry=own,
         )
         self.images = Counter(
             "webssl_trainer_images", "Images trained on by all processes, in this attempt.", registry=own
@@ -45,7 +50,10 @@ class TrainerMetrics:
             "webssl_trainer_gradient_norm", "Gradient norm before clipping, last step.", registry=own
         )
         self.mfu = Gauge(
-            "webssl_trainer_mfu_ratio", "Model FLOP/s over the device's peak; 0 if unknown.", registry=own
+            "webssl_trainer_mfu_ratio",
+            "FLOP/s of the model over the devices' peak, by kind: nominal, or adjusted for skipped branches. 0 if unknown.",
+            ["kind"],
+            registry=own,
         )
         self.step = Gauge("webssl_trainer_step", "Optimizer steps done.", registry=own)
         self.samples = Gauge("webssl_trainer_samples", "Samples seen.", registry=own)
@@ -75,6 +83,8 @@ class TrainerMetrics:
         )
         for part in PARTS:
             self.part_seconds.labels(part)
+        for kind in (NOMINAL, ADJUSTED):
+            self.mfu.labels(kind)
         for outcome in ("committed", "failed"):
             self.saves.labels(outcome)
 

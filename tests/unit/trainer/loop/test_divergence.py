@@ -162,6 +162,42 @@ def test_a_fault_of_memory_costs_the_steps_since_the_checkpoint_and_no_more(
     assert not any(record["skipped"] for record in run.steps())
 
 
+def test_a_run_that_ends_amid_skipped_steps_is_complete_when_its_weights_serve_other_samples(
+    local_run: Callable[..., LocalRun],
+) -> None:
+    run = local_run(steps=7)
+    session, loop = attempt(run)
+    faulty_gradients(session, [5, 6])
+    before: list[Tensor] = []
+    real = session.objective.forward_backward
+
+    def watched(batches: Sequence[Batch], context: StepContext) -> dict[str, Tensor]:
+        before[:] = weights(session)
+        return real(batches, context)
+
+    session.objective.forward_backward = watched  # type: ignore[method-assign]
+    assert loop.run() == exit_codes.COMPLETE
+    assert [path.name[-2:] for path in run.checkpoints()] == ["05", "07"]
+    assert [record["skipped"] for record in run.steps()] == [False] * 5 + [True] * 2
+    assert all(torch.equal(a, b) for a, b in zip(before, weights(session), strict=True))
+
+
+@pytest.mark.parametrize("broken_at", [5, 6])
+def test_weights_that_may_be_the_reason_are_never_the_final_checkpoint(
+    local_run: Callable[..., LocalRun], broken_at: int
+) -> None:
+    run = local_run(steps=7)
+    session, loop = attempt(run)
+    faulty_memory(session, broken_at)
+    with pytest.raises(DivergedError, match=r"up to step 6 .*back to the checkpoint of step 5"):
+        loop.run()
+    assert [path.name[-2:] for path in run.checkpoints()] == ["05"]
+    session, loop = attempt(run)
+    assert session.step == 5
+    assert loop.run() == exit_codes.COMPLETE
+    assert all(bool(torch.isfinite(value).all()) for value in weights(session))
+
+
 def test_a_run_that_diverges_again_from_the_same_checkpoint_is_the_users(
     local_run: Callable[..., LocalRun],
 ) -> None:

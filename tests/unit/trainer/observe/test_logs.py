@@ -23,7 +23,12 @@ def test_a_line_is_one_json_object_with_the_bound_fields(capsys: pytest.CaptureF
     logs.configure(rank=3)
     structlog.get_logger().warning("something.happened", step=7)
     line = json.loads(capsys.readouterr().err)
-    assert (line["event"], line["rank"], line["step"], line["level"]) == ("something.happened", 3, 7, "warning")
+    assert (line["event"], line["rank"], line["step"], line["level"]) == (
+        "something.happened",
+        3,
+        7,
+        "warning",
+    )
 
 
 def test_a_standard_error_that_was_closed_since_does_not_stop_the_next_line(

@@ -96,5 +96,11 @@ class ClipConfig:
         Patch embedding, projections and logits are left out, and so is the second forward pass of gradient caching:
         like activation checkpointing it is work that the gradient does not need.
         """
-        patches = (crops.global_size // vit.patch_size) ** 2
-        return 3 * (vit.forward_flops(1 + patches) + self.text.forward_flops)
+        return 3 * (self._vision_flops(vit, crops) + self.text.forward_flops)
+
+    def dropped_flops(self, vit: VitConfig, crops: CropSpec) -> float:
+        """The vision tower drops branches; the text tower has them all."""
+        return self.drop_path * 3 * self._vision_flops(vit, crops)
+
+    def _vision_flops(self, vit: VitConfig, crops: CropSpec) -> float:
+        return vit.forward_flops(1 + (crops.global_size // vit.patch_size) ** 2)

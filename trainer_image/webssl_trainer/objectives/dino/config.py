@@ -82,8 +82,17 @@ class DinoConfig:
     def sample_flops(self, vit: VitConfig, crops: CropSpec) -> float:
         """FLOP per sample: the student's forward and backward (3 x forward) on all crops, the teacher's forward
         on the global ones. Heads are left out, so a ratio to the peak is a lower bound."""
+        large, small = self._forward_flops(vit, crops)
+        return 3 * (large + small) + large
+
+    def dropped_flops(self, vit: VitConfig, crops: CropSpec) -> float:
+        """The student drops branches, in all its crops; the teacher has them all."""
+        return self.drop_path * 3 * sum(self._forward_flops(vit, crops))
+
+    def _forward_flops(self, vit: VitConfig, crops: CropSpec) -> tuple[float, float]:
+        """Of a sample's global and of its local crops."""
         global_tokens = (crops.global_size // vit.patch_size) ** 2 + 1
         local_tokens = (crops.local_size // vit.patch_size) ** 2 + 1
-        large = crops.n_global * vit.forward_flops(global_tokens)
-        small = crops.n_local * vit.forward_flops(local_tokens)
-        return 3 * (large + small) + large
+        return crops.n_global * vit.forward_flops(global_tokens), crops.n_local * vit.forward_flops(
+            local_tokens
+        )

@@ -79,8 +79,15 @@ class MaeConfig:
         """FLOP per sample: forward and backward (3 x forward) of the encoder on the CLS token and the visible
         patches, of the decoder on all. Patch embedding and prediction are left out."""
         patches = (crops.global_size // vit.patch_size) ** 2
-        encoder = vit.forward_flops(1 + self.visible_patches(patches))
-        return 3 * (encoder + decoder_vit(vit, self.decoder).forward_flops(1 + patches))
+        decoder = decoder_vit(vit, self.decoder).forward_flops(1 + patches)
+        return 3 * (self._encoder_flops(vit, crops) + decoder)
+
+    def dropped_flops(self, vit: VitConfig, crops: CropSpec) -> float:
+        """The encoder drops branches; the decoder has them all."""
+        return self.drop_path * 3 * self._encoder_flops(vit, crops)
+
+    def _encoder_flops(self, vit: VitConfig, crops: CropSpec) -> float:
+        return vit.forward_flops(1 + self.visible_patches((crops.global_size // vit.patch_size) ** 2))
 
 
 def decoder_vit(encoder: VitConfig, decoder: DecoderConfig) -> VitConfig:
