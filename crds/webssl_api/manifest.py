@@ -69,7 +69,7 @@ class CheckpointManifest(StatusModel):
     """Digest of model, objective, schedule, optimizer, data source and seed."""
 
     parent: str = ""
-    """Digest of the checkpoint before it in this lineage; empty for the first."""
+    """Digest of the checkpoint before it in this lineage: for the first that of `started_from`, or empty."""
 
     started_from: StartedFrom | None = None
     """Where the run's first weights are from; unset: they were random ones."""

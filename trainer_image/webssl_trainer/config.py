@@ -10,6 +10,7 @@ from webssl_api.resolved import ResolvedRun
 from webssl_api.run import WebSSLRunSpec
 
 from webssl_trainer.checkpoint.identity import identity_of
+from webssl_trainer.checkpoint.origin import StartFrom
 from webssl_trainer.configs import objective_config
 from webssl_trainer.configs.architecture import architecture
 from webssl_trainer.data import BatchPlan, CropSpec
@@ -50,6 +51,7 @@ class TrainerConfig:
     log_sample_ids: bool
     storage: StorageOptions
     identity: dict[str, object]
+    start_from: StartFrom | None = None
 
     @property
     def total_steps(self) -> int:
@@ -81,7 +83,7 @@ def read_run(path: Path) -> ResolvedRun:
 def trainer_config(run: ResolvedRun) -> TrainerConfig:
     """The settings of a run. Raises UserError naming the field when the parts refuse them."""
     spec = run.spec
-    stages = _stages(spec)
+    stages, start = _stages(spec), spec.model.start_from
     return TrainerConfig(
         run_uid=run.uid,
         vit=architecture(spec),
@@ -103,6 +105,7 @@ def trainer_config(run: ResolvedRun) -> TrainerConfig:
         log_sample_ids=spec.log_sample_ids,
         storage=StorageOptions.from_env(endpoint=spec.data.storage.endpoint, region=spec.data.storage.region),
         identity=identity_of(spec),
+        start_from=None if start is None else StartFrom(start.checkpoint, start.digest or ""),
     )
 
 

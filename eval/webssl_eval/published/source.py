@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from webssl_api.manifest import CheckpointManifest
 from webssl_trainer.checkpoint.discovery import choose, survey, verify_objects
-from webssl_trainer.checkpoint.layout import CHECKPOINTS, IDENTITY_NAME, FolderKey
+from webssl_trainer.checkpoint.layout import CHECKPOINTS, IDENTITY_NAME, split_address
 from webssl_trainer.checkpoint.lineage import Candidate
 from webssl_trainer.errors import UserError
 from webssl_trainer.model import VisionTransformer
@@ -35,13 +35,6 @@ class Source:
         return load_vit(storage, self.folder, self.trained.config, self.trained.objective)
 
 
-def split(uri: str) -> tuple[str, FolderKey | None]:
-    """A run's folder and the checkpoint named in it; None when the address is the run's folder itself."""
-    parts = uri.rstrip("/").rsplit("/", 3)
-    key = FolderKey.parse("/".join(parts[1:])) if len(parts) == 4 and parts[1] == CHECKPOINTS else None
-    return (uri.rstrip("/"), None) if key is None else (parts[0], key)
-
-
 def find(storage: Storage, uri: str) -> Source:
     """The checkpoint at an address, verified.
 
@@ -53,7 +46,7 @@ def find(storage: Storage, uri: str) -> Source:
     Raises:
         UserError: there is none, or none is whole; names what is wrong with the first.
     """
-    run, named = split(uri)
+    run, named = split_address(uri)
     found = survey(storage, run)
     if named is not None:
         found = type(found)([item for item in found.ordered if item.key == named], found.listed)

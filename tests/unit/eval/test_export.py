@@ -18,10 +18,10 @@ from transformers import AutoImageProcessor, AutoModel
 from webssl_eval.published.check import check_equal, features_of
 from webssl_eval.published.exporting import export, grouped, write_weights
 from webssl_eval.published.reading import INDEX, load, weight_files
-from webssl_eval.published.source import find, split
+from webssl_eval.published.source import find
 from webssl_eval.published.trained import trained_of
 from webssl_trainer.checkpoint.identity import identity_of, to_bytes
-from webssl_trainer.checkpoint.layout import AttemptKey, FolderKey
+from webssl_trainer.checkpoint.layout import AttemptKey, FolderKey, split_address
 from webssl_trainer.configs.architecture import architecture
 from webssl_trainer.data import EvalTransform
 from webssl_trainer.errors import UserError
@@ -141,8 +141,8 @@ def test_an_address_is_split_into_run_and_checkpoint(
     run: str, number: int, nonce: str, step: int, slash: bool
 ) -> None:
     key = FolderKey(AttemptKey(number, nonce), step)
-    assert split(run + "/" * slash) == (run, None)
-    assert split(f"{run}/{key.path}" + "/" * slash) == (run, key)
+    assert split_address(run + "/" * slash) == (run, None)
+    assert split_address(f"{run}/{key.path}" + "/" * slash) == (run, key)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)

@@ -14,6 +14,7 @@ from webssl_api.status import CheckpointStatus, RejectedCheckpoint
 from webssl_trainer.checkpoint.claims import ClaimBoard
 from webssl_trainer.checkpoint.layout import CHECKPOINTS, FolderKey
 from webssl_trainer.checkpoint.lineage import Candidate, Listed, in_order, size_problem
+from webssl_trainer.checkpoint.peers import Peers
 from webssl_trainer.checkpoint.steplog import Record, read_chain
 from webssl_trainer.storage import Storage, StorageNotFoundError, StorageUnavailableError, join
 
@@ -86,6 +87,18 @@ def verify_objects(storage: Storage, folder: str, entries: Sequence[ObjectEntry]
     with ThreadPoolExecutor(_READERS) as pool:
         problems = pool.map(lambda entry: _verify_object(storage, folder, entry), entries)
         return next((problem for problem in problems if problem is not None), None)
+
+
+def shared_verification(storage: Storage, uri: str, peers: Peers) -> Callable[[Candidate], str | None]:
+    """A `verify` for `choose` that all processes call together; each reads its share of the objects."""
+
+    def verify(candidate: Candidate) -> str | None:
+        assert candidate.manifest is not None
+        mine = share(candidate.manifest.objects, peers.rank, peers.world)
+        problems = peers.gather(verify_objects(storage, join(uri, candidate.key.path), mine))
+        return next((problem for problem in problems if problem is not None), None)
+
+    return verify
 
 
 def share(entries: Sequence[ObjectEntry], rank: int, world: int) -> list[ObjectEntry]:

@@ -59,6 +59,13 @@ class FolderKey:
         return None if match is None else cls(AttemptKey(int(match[1]), match[2]), int(match[3]))
 
 
+def split_address(uri: str) -> tuple[str, FolderKey | None]:
+    """A run's folder and the checkpoint named in it; None when the address is the run's folder itself."""
+    parts = uri.rstrip("/").rsplit("/", 3)
+    key = FolderKey.parse("/".join(parts[1:])) if len(parts) == 4 and parts[1] == CHECKPOINTS else None
+    return (uri.rstrip("/"), None) if key is None else (parts[0], key)
+
+
 def claim_path(attempt: AttemptKey) -> str:
     """Where an attempt's claim is."""
     return f"{ATTEMPTS}/{attempt.text()}.json"

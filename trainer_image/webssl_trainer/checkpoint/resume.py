@@ -8,10 +8,10 @@ from typing import Any
 
 import structlog
 from torch.distributed.checkpoint.state_dict_loader import load as dcp_load
-from webssl_api.manifest import CheckpointManifest
+from webssl_api.manifest import CheckpointManifest, StartedFrom
 
 from webssl_trainer.checkpoint.claims import Claim, ClaimBoard, ResumePoint, rolled_back, total_lost
-from webssl_trainer.checkpoint.discovery import Chosen, choose, share, survey, verify_objects
+from webssl_trainer.checkpoint.discovery import Chosen, choose, shared_verification, survey
 from webssl_trainer.checkpoint.identity import check_same, index_digest
 from webssl_trainer.checkpoint.layout import IDENTITY_NAME
 from webssl_trainer.checkpoint.lineage import Candidate
@@ -39,6 +39,8 @@ class Start:
     lost_steps: int
     index_digest: str = ""
     """Data index the checkpoint was trained with, "" from scratch."""
+    began_with: str = ""
+    """Digest of the checkpoint of another run that this run began with, where a later checkpoint says so."""
 
     @property
     def manifest(self) -> CheckpointManifest | None:
@@ -49,6 +51,11 @@ class Start:
     def step(self) -> int:
         """Optimizer steps already done."""
         return 0 if self.manifest is None else self.manifest.step
+
+    @property
+    def started_from(self) -> StartedFrom | None:
+        """Where the weights of the lineage began, None for random ones."""
+        return None if self.manifest is None else self.manifest.started_from
 
     @property
     def last_log(self) -> str:
@@ -68,14 +75,7 @@ def begin_attempt(
     board = ClaimBoard(storage, uri)
     claim = peers.led(lambda: board.take(nonce, peers.world, time))
     found = peers.led(lambda: survey(storage, uri))
-
-    def verify(candidate: Candidate) -> str | None:
-        assert candidate.manifest is not None
-        mine = share(candidate.manifest.objects, peers.rank, peers.world)
-        problems = peers.gather(verify_objects(storage, join(uri, candidate.key.path), mine))
-        return next((problem for problem in problems if problem is not None), None)
-
-    chosen = choose(found, uri, verify)
+    chosen = choose(found, uri, shared_verification(storage, uri, peers))
     for rejected in chosen.rejected:
         log.warning("checkpoint.rejected", uri=rejected.uri, reason=rejected.reason)
 

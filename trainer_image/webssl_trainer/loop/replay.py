@@ -126,7 +126,8 @@ def start_before(storage: Storage, config: TrainerConfig, step: int) -> Start:
     where = join(uri, named.key.path)
     stored = storage.read(join(where, IDENTITY_NAME))
     check_same(stored, config.identity, where)
-    return Start(claim, candidate, 0, index_digest(stored))
+    began = None if named.manifest is None else named.manifest.started_from
+    return Start(claim, candidate, 0, index_digest(stored), "" if began is None else began.digest)
 
 
 def examine(session: Session, batches: StepBatches) -> Replayed:

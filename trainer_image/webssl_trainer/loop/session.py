@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 import torch
 from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict, set_optimizer_state_dict
-from webssl_api.manifest import CheckpointManifest
+from webssl_api.manifest import CheckpointManifest, StartedFrom
 
 from webssl_trainer.checkpoint import identity as identities
 from webssl_trainer.checkpoint.layout import FolderKey
+from webssl_trainer.checkpoint.origin import Origin, check_fits, find_origin
+from webssl_trainer.checkpoint.peers import Peers
 from webssl_trainer.checkpoint.resume import Seen, Start, begin_attempt, load_state
 from webssl_trainer.checkpoint.saver import SaveOrder, Saver
 from webssl_trainer.checkpoint.steplog import StepLog
+from webssl_trainer.checkpoint.weights import load_weights
 from webssl_trainer.config import TrainerConfig
 from webssl_trainer.data import DataIndex, Loader, Order, load_index, load_or_build_index
 from webssl_trainer.loop.factory import build_objective
@@ -46,6 +49,7 @@ class Session:
     steplog: StepLog
     saved_step: int
     parent: str = ""
+    started_from: StartedFrom | None = None
     productive_seconds: float = 0.0
     identity: dict[str, Any] = field(default_factory=dict)
 
@@ -90,6 +94,7 @@ class Session:
             world_size=peers.world,
             config_digest=identities.digest_of(config.identity),
             parent=self.parent,
+            started_from=self.started_from,
             resumed_step=self.start.step,
             step_logs=[*self.steplog.paths, *([written.path] if written else [])],
             lost_steps=self.start.lost_steps,
@@ -107,15 +112,20 @@ def open_session(config: TrainerConfig, processes: Processes, storage: Storage, 
     nonce, now = uuid.uuid4().hex[:16], datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     start = begin_attempt(storage, uri, processes.peers, nonce, now, seen, dict(config.identity))
     session = assemble(config, processes, storage, start)
+    began = session.started_from
     log.info("attempt.started", attempt=start.claim.attempt, step=start.step, world=processes.peers.world,
              resumed_from=None if start.candidate is None else start.candidate.key.path,
+             started_from=None if began is None else began.uri,
              lost_steps=start.lost_steps, samples_in_data=len(session.index))  # fmt: skip
     return session
 
 
 def assemble(config: TrainerConfig, processes: Processes, storage: Storage, start: Start) -> Session:
-    """Read the data's index, build the networks, and load the checkpoint where there is one. Claims nothing."""
+    """Read the data's index, build the networks, and load the checkpoint where there is one, else the weights that
+    the run begins with. Claims nothing."""
     peers, uri = processes.peers, config.checkpoint_uri
+    origin = _origin(config, storage, start, peers)
+    before = origin.manifest if origin else start.manifest
     index = _open_index(config, processes, storage, start.index_digest)
     check_members(index, config.objective.needs, config.max_bad_fraction)
     objective = build_objective(config, processes, read_files(storage, config.objective.needs))
@@ -132,7 +142,8 @@ def assemble(config: TrainerConfig, processes: Processes, storage: Storage, star
         step=start.step,
         steplog=StepLog(start.claim.key, start.last_log),
         saved_step=start.step,
-        parent="" if start.manifest is None else start.manifest.digest,
+        parent="" if before is None else before.digest,
+        started_from=origin.started_from if origin else start.started_from,
         productive_seconds=0.0 if start.manifest is None else start.manifest.productive_seconds,
         identity={**config.identity, identities.INDEX: index.digest},
     )
@@ -142,7 +153,19 @@ def assemble(config: TrainerConfig, processes: Processes, storage: Storage, star
         for name, module in objective.modules.items():
             module.load_state_dict(state["modules"][name])
         set_optimizer_state_dict(objective.trained, session.optimizer, state["optimizer"])
+    elif origin is not None:
+        load_weights(storage, origin.folder, objective.modules, peers)
     return session
+
+
+def _origin(config: TrainerConfig, storage: Storage, start: Start, peers: Peers) -> Origin | None:
+    """The checkpoint of another run to begin with; None when this run has one of its own, or begins with random weights."""
+    wanted = config.start_from
+    if start.candidate is not None or wanted is None:
+        return None
+    origin = find_origin(storage, replace(wanted, digest=start.began_with or wanted.digest), peers)
+    check_fits(origin, config.identity)
+    return origin
 
 
 def _open_index(config: TrainerConfig, processes: Processes, storage: Storage, pinned: str) -> DataIndex:
