@@ -10,7 +10,7 @@ A run's data in ten lines:
                 seed=0, start_position=0, workers=4) as loader:
         for step in loader:
             for batch in step.batches:
-                train(batch.global_crops, batch.local_crops)
+                train(*(crops.pixels() for crops in augment.prepare(batch, CropSpec(), seed=0, device=device)))
 """
 
 from webssl_trainer.data.batch import Batch, BrokenReport, StepBatches
@@ -20,6 +20,7 @@ from webssl_trainer.data.draws import Purpose, uniforms, uniforms_for
 from webssl_trainer.data.eval_transform import EvalTransform
 from webssl_trainer.data.index import DataIndex, SampleRef, ShardDamage
 from webssl_trainer.data.index_build import build_index, load_index, load_or_build_index
+from webssl_trainer.data.index_table import TableIndex
 from webssl_trainer.data.labelled import LabelledImage, LabelledSet, open_labelled
 from webssl_trainer.data.loader import Loader, LoaderCounters
 from webssl_trainer.data.order import Order
@@ -55,6 +56,7 @@ __all__ = [
     "Shard",
     "ShardDamage",
     "StepBatches",
+    "TableIndex",
     "allowed_worlds",
     "build_index",
     "decode_image",

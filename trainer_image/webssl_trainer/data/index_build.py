@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import structlog
 
-from webssl_trainer.data.index import DataIndex, ShardDamage, shards_digest
+from webssl_trainer.data.index import ShardDamage, shards_digest
+from webssl_trainer.data.index_table import TableIndex
 from webssl_trainer.data.samples import ShardSample, group_members
 from webssl_trainer.data.shards import Shard, expand_source
 from webssl_trainer.data.tar_index import index_tar
@@ -25,7 +26,7 @@ def index_url(cache: str, digest: str) -> str:
     return join(cache, "index", f"{digest}.arrow")
 
 
-def load_index(storage: Storage, cache: str, digest: str) -> DataIndex:
+def load_index(storage: Storage, cache: str, digest: str) -> TableIndex:
     """The index that an earlier start of the run built, by the digest in its checkpoint.
 
     Raises:
@@ -33,7 +34,7 @@ def load_index(storage: Storage, cache: str, digest: str) -> DataIndex:
     """
     url = index_url(cache, digest)
     try:
-        return DataIndex.from_bytes(storage.read(url))
+        return TableIndex.from_bytes(storage.read(url))
     except StorageNotFoundError as error:
         raise UserError(
             f"the data index {url} that the checkpoint names is gone; restore it, or start a new run"
@@ -50,7 +51,7 @@ def load_or_build_index(
     cache: str | None = None,
     threads: int = 8,
     progress: Progress | None = None,
-) -> DataIndex:
+) -> TableIndex:
     """The index of a source: read from `cache` when it is there for exactly these shards, else built and kept.
 
     Args:
@@ -75,9 +76,9 @@ def load_or_build_index(
     return index
 
 
-def _kept(storage: Storage, url: str) -> DataIndex | None:
+def _kept(storage: Storage, url: str) -> TableIndex | None:
     try:
-        return DataIndex.from_bytes(storage.read(url))
+        return TableIndex.from_bytes(storage.read(url))
     except StorageNotFoundError:
         return None
     except ValueError as error:
@@ -87,10 +88,10 @@ def _kept(storage: Storage, url: str) -> DataIndex | None:
 
 def build_index(
     storage: Storage, shards: Sequence[Shard], threads: int = 8, progress: Progress | None = None
-) -> DataIndex:
+) -> TableIndex:
     """Indexes shards in parallel; the result does not depend on the number of threads.
 
-    A missing, truncated or damaged shard is logged by name, and counted in `DataIndex.damage`; its samples
+    A missing, truncated or damaged shard is logged by name, and counted in `TableIndex.damage`; its samples
     before the damage are used.
 
     Raises:
@@ -122,7 +123,7 @@ def build_index(
             f"no image in {len(shards)} shards from {shards[0].url} on ({without_image} samples without an "
             f"image{first}); a shard is an uncompressed tar with members such as 0001.jpg, 0001.txt"
         )
-    return DataIndex.of(shards, found, known, without_image)
+    return TableIndex.of(shards, found, known, without_image)
 
 
 def _index_shard(storage: Storage, shard: Shard) -> tuple[list[ShardSample], str | None, int]:

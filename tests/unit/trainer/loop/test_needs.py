@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from webssl_trainer.data.index import DataIndex
+from webssl_trainer.data.index_table import TableIndex
 from webssl_trainer.data.samples import Part, ShardSample
 from webssl_trainer.data.shards import Shard
 from webssl_trainer.errors import UserError
@@ -14,7 +14,7 @@ from webssl_trainer.storage import open_storage
 NEEDS = Needs({"txt": "spec.objective.clip.captionExtension"})
 
 
-def index(captioned: int, samples: int = 100) -> DataIndex:
+def index(captioned: int, samples: int = 100) -> TableIndex:
     """An index of `samples` images, the last of which have captions; all have a class."""
     found = [
         ShardSample(
@@ -25,7 +25,7 @@ def index(captioned: int, samples: int = 100) -> DataIndex:
         )
         for n in range(samples)
     ]
-    return DataIndex.of([Shard("s3://b/0.tar", 100 * samples)], [found])
+    return TableIndex.of([Shard("s3://b/0.tar", 100 * samples)], [found])
 
 
 @pytest.mark.parametrize("captioned", [100, 96, 95])
