@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from webssl_api.base import ApiModel, Rule
 from webssl_api.checkpointing import CheckpointSpec
+from webssl_api.compute import ComputeSpec
 from webssl_api.data import DataSpec
 from webssl_api.evaluation import EvaluationSpec
 from webssl_api.model import ModelSpec
@@ -62,6 +63,9 @@ class WebSSLRunSpec(ApiModel):
 
     optimizer: OptimizerSpec = Field(default_factory=OptimizerSpec)
     """Learning rate, weight decay and their schedules."""
+
+    compute: ComputeSpec = Field(default_factory=ComputeSpec)
+    """Compilation, recomputation and float8: how fast a step is, not what it learns."""
 
     workers: WorkersSpec
     """The elastic group of worker pods."""
