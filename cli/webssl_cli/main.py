@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from webssl_cli.commands import data, recipe
+from webssl_cli.commands import data, eval_, recipe
 from webssl_cli.commands.checkpoints import checkpoints
 from webssl_cli.commands.demo import demo
 from webssl_cli.commands.export import export
@@ -48,6 +48,9 @@ def make_app(*, with_cluster: bool) -> typer.Typer:
     app.add_typer(recipe.app, name="recipe", help="Published settings, as data.", rich_help_panel="Manifests")
     app.command(rich_help_panel="On this machine")(run)
     app.add_typer(data.app, name="data", help="Images into shards.", rich_help_panel="Data and checkpoints")
+    app.add_typer(
+        eval_.app, name="eval", help="The paper's benchmarks.", rich_help_panel="Data and checkpoints"
+    )
     app.command(rich_help_panel="Data and checkpoints")(checkpoints)
     app.command(rich_help_panel="Data and checkpoints")(replay)
     app.command(rich_help_panel="Data and checkpoints")(export)
