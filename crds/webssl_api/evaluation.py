@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from webssl_api.base import ApiModel, Rule
+from webssl_api.evaluation_probes import LinearSuite
 from webssl_api.uris import StorageUri, is_storage_uri, uri_cel, uri_message
 from webssl_api.workers import PodTemplateSpec
 
@@ -120,8 +121,12 @@ class VqaSuite(ApiModel):
     )
 
 
+KINDS = ("vqa", "knn", "linear")
+_NAMED = " and ".join([", ".join(KINDS[:-1]), KINDS[-1]])
+
+
 class SuiteSpec(ApiModel):
-    """One evaluation suite: exactly one of vqa and knn. It runs as a Job of its own and is retried alone."""
+    """One evaluation suite: exactly one kind. It runs as a Job of its own and is retried alone."""
 
     name: (
         Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")] | None
@@ -134,18 +139,24 @@ class SuiteSpec(ApiModel):
     knn: KnnSuite | None = None
     """k-NN classification."""
 
+    linear: LinearSuite | None = None
+    """Linear classification."""
+
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            cel="[has(self.vqa), has(self.knn)].filter(x, x).size() == 1",
-            message="spec.evaluation.suites: each suite must name exactly one of vqa and knn: split it into two entries",
-            check=lambda self: (self.vqa is None) != (self.knn is None),
+            cel=f"[{', '.join(f'has(self.{kind})' for kind in KINDS)}].filter(x, x).size() == 1",
+            message=f"spec.evaluation.suites: each suite must name exactly one of {_NAMED}: split it into two entries",
+            check=lambda self: len(self._named()) == 1,
         ),
     )
 
+    def _named(self) -> list[str]:
+        return [kind for kind in KINDS if getattr(self, kind) is not None]
+
     @property
     def kind(self) -> str:
-        """`vqa` or `knn`."""
-        return "vqa" if self.vqa is not None else "knn"
+        """One of KINDS."""
+        return self._named()[0]
 
     @property
     def key(self) -> str:
@@ -153,7 +164,12 @@ class SuiteSpec(ApiModel):
         return self.name or self.kind
 
 
-_KEY = "(has({0}.name) ? {0}.name : (has({0}.vqa) ? 'vqa' : 'knn'))"
+def _key_cel(suite: str) -> str:
+    """The CEL form of `SuiteSpec.key`."""
+    text = f"'{KINDS[-1]}'"
+    for kind in reversed(KINDS[:-1]):
+        text = f"(has({suite}.{kind}) ? '{kind}' : {text})"
+    return f"(has({suite}.name) ? {suite}.name : {text})"
 
 
 class EvaluationSpec(ApiModel):
@@ -170,7 +186,7 @@ class EvaluationSpec(ApiModel):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            cel=f"self.suites.all(a, self.suites.exists_one(b, {_KEY.format('a')} == {_KEY.format('b')}))",
+            cel=f"self.suites.all(a, self.suites.exists_one(b, {_key_cel('a')} == {_key_cel('b')}))",
             message="spec.evaluation.suites: two suites have the same name: give each a name of its own",
             check=lambda self: len({s.key for s in self.suites}) == len(self.suites),
         ),

@@ -10,6 +10,9 @@ from pydantic import Field
 from webssl_api.status import CheckpointStatus, RejectedCheckpoint, StatusModel
 
 REPORT_KEY = "report.json"
+UNITS = {"rmse": "m", "prior_rmse": "m"}
+"""Units of the scores that are no shares in per cent, by metric."""
+
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -78,13 +81,13 @@ class EvaluationReport(StatusModel):
     """Name of the suite."""
 
     kind: str
-    """vqa or knn."""
+    """Kind of the suite: vqa, knn, linear, ..."""
 
     checkpoint_digest: str
     """Digest of the checkpoint that was scored."""
 
     scores: dict[str, float]
-    """Scores by metric, in per cent; the prior (majority answer or class) stands beside the score."""
+    """Scores by metric, in per cent where UNITS names no unit; the prior (majority answer or class) stands beside the score."""
 
     questions: Count
     """Number of questions or test images."""

@@ -90,7 +90,7 @@ def scores_of(settings: Settings, encoder_of: EncoderOf, place: Workplace, now: 
         settings=settings.suite.to_dict(),
         details={**outcome.details, "encoder": encoder.name},
     )
-    write_results(place.storage, folder, scores, outcome.predictions)
+    write_results(place.storage, folder, scores, outcome.predictions, outcome.files)
     log.info("eval.done", suite=report.suite, questions=report.questions, scores=dict(report.scores))
     return scores
 

@@ -1,4 +1,4 @@
-"""Results next to the checkpoint: `{checkpoint}/eval/{suite}/predictions.jsonl`, then `scores.json`. Not part of its manifest."""
+"""Results in `{checkpoint}/eval/{suite}/`: `predictions.jsonl` and other files, then `scores.json`. Not in the manifest."""
 
 from __future__ import annotations
 
@@ -73,10 +73,16 @@ def answers_again(known: Scores, checkpoint: str, version: int, settings: str, d
 
 
 def write_results(
-    storage: Storage, folder: str, scores: Scores, predictions: Iterable[Mapping[str, Any]]
+    storage: Storage,
+    folder: str,
+    scores: Scores,
+    predictions: Iterable[Mapping[str, Any]],
+    files: Mapping[str, bytes],
 ) -> None:
-    """Write the predictions, then the scores: scores that are there have their predictions."""
+    """Write the predictions and further files, then the scores: scores that are there have all of it."""
     lines = [json.dumps(line, ensure_ascii=False) for line in predictions]
     storage.put(join(folder, PREDICTIONS), "".join(f"{line}\n" for line in lines).encode())
+    for name, data in files.items():
+        storage.put(join(folder, name), data)
     text = json.dumps(scores.to_dict(), indent=1, ensure_ascii=False)
     storage.put(join(folder, SCORES), text.encode())

@@ -269,13 +269,13 @@ CREATE = [
         "a suite of no kind",
         _S + "evaluation.suites",
         [{}],
-        "each suite must name exactly one of vqa and knn",
+        "each suite must name exactly one of vqa, knn",
     ),
     Wrong(
         "a suite of two kinds",
         _S + "evaluation.suites",
         _BOTH_KINDS,
-        "each suite must name exactly one of vqa and knn",
+        "each suite must name exactly one of vqa, knn",
     ),
     Wrong("two suites of one name", _S + "evaluation.suites", _TWO_UNNAMED, "two suites have the same name"),
     Wrong(
@@ -289,6 +289,18 @@ CREATE = [
         _S + "evaluation.suites.0.knn.test",
         "labelled/test.tar",
         "labelled/test.tar is not a storage address",
+    ),
+    Wrong(
+        "a linear probe at a malformed address",
+        _S + "evaluation.suites.0",
+        {"linear": {**_KNN, "train": "train.tar"}},
+        "suites.linear.train train.tar is not a storage address",
+    ),
+    Wrong(
+        "a linear probe that holds all images out",
+        _S + "evaluation.suites.0",
+        {"linear": {**_KNN, "heldOut": 1.5}},
+        "should be less than 1",
     ),
     Wrong(
         "a window that is no duration", _S + "restartPolicy", {"window": "one day"}, "should match", "window"

@@ -5,6 +5,7 @@ Shape letters: B images, D width of the features, R and C rows and columns of th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 
 
 class Features(NamedTuple):
-    """Final-layer features of a batch, float32 on the CPU: CLS (B, D), patches (B, R, C, D) row by row."""
+    """Features of a batch from one layer, float32 on the CPU: CLS (B, D), patches (B, R, C, D) row by row."""
 
     cls: Tensor
     patches: Tensor
@@ -37,5 +38,25 @@ class Encoder(Protocol):
         ...
 
     def encode(self, images: Tensor) -> Features:
-        """Features of prepared views, float32 (B, 3, S, S)."""
+        """Final-layer features of prepared views, float32 (B, 3, S, S)."""
+        ...
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks."""
+        ...
+
+    @property
+    def resolution(self) -> int:
+        """Side S of its input views in pixels."""
+        ...
+
+    def encode_layers(self, images: Tensor, layers: Sequence[int], normed: bool) -> list[Features]:
+        """Features behind several blocks of prepared views, float32 (B, 3, S, S).
+
+        Args:
+            images: the views.
+            layers: 0-based block numbers, one output each, in this order.
+            normed: whether the final norm is laid on every one of them; else they are the residual stream.
+        """
         ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -29,7 +31,7 @@ class VitEncoder:
         self._grid = vit.config.grid_of(resolution, resolution)
         self._vit = vit.to(device).eval().requires_grad_(False)
         self._transform = EvalTransform(size=resolution)
-        self._name, self._device = name, device
+        self._name, self._resolution, self._device = name, resolution, device
 
     @property
     def name(self) -> str:
@@ -41,6 +43,16 @@ class VitEncoder:
         """See `Encoder.width`."""
         return self._vit.config.width
 
+    @property
+    def depth(self) -> int:
+        """See `Encoder.depth`."""
+        return self._vit.config.depth
+
+    @property
+    def resolution(self) -> int:
+        """See `Encoder.resolution`."""
+        return self._resolution
+
     def prepare(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `Encoder.prepare`."""
         return self._transform(pixels)
@@ -48,11 +60,24 @@ class VitEncoder:
     @torch.inference_mode()
     def encode(self, images: Tensor) -> Features:
         """See `Encoder.encode`."""
-        on_gpu = self._device.type == "cuda"
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=on_gpu):
+        with self._precision():
             (output,) = self._vit.features(images.to(self._device, non_blocking=True))
-        patches = output.patches.float().cpu()
-        return Features(output.cls.float().cpu(), patches.reshape(len(patches), *self._grid, -1))
+        return self._features(output.cls, output.patches)
+
+    @torch.inference_mode()
+    def encode_layers(self, images: Tensor, layers: Sequence[int], normed: bool) -> list[Features]:
+        """See `Encoder.encode_layers`."""
+        norm = self._vit.norm if normed else torch.nn.Identity()
+        with self._precision():
+            outputs = self._vit.features(images.to(self._device, non_blocking=True), layers)
+            return [self._features(norm(output.cls), norm(output.patches)) for output in outputs]
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda")
+
+    def _features(self, cls_BD: Tensor, patches_BLD: Tensor) -> Features:
+        patches = patches_BLD.float().cpu()
+        return Features(cls_BD.float().cpu(), patches.reshape(len(patches), *self._grid, -1))
 
 
 def random_encoder(config: VitConfig, resolution: int, seed: int, device: torch.device) -> VitEncoder:

@@ -33,16 +33,18 @@ class Outcome:
     """What a suite found.
 
     Attributes:
-        scores: by metric, in per cent; the prior stands beside the score.
+        scores: by metric, in per cent where `webssl_api.reports.UNITS` names no unit; the prior stands beside the score.
         questions: number of questions or test images that were scored.
         predictions: one JSON object per question or test image, in a fixed order.
         details: anything else worth keeping in scores.json (counts, settings, seconds).
+        files: further files by name, such as tables and pictures; they are written beside the predictions.
     """
 
     scores: Mapping[str, float]
     questions: int
     predictions: Sequence[Mapping[str, Any]]
     details: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class Suite(Protocol):

@@ -6,9 +6,7 @@ training features vote for their class with weight exp(similarity / T).
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,13 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from webssl_api.evaluation import KnnSuite
 from webssl_trainer.data import LabelledSet, open_labelled
-from webssl_trainer.data.index import shards_digest
-from webssl_trainer.data.shards import expand_source
 from webssl_trainer.errors import UserError
 
 from webssl_eval.encoders import Encoder
 from webssl_eval.features import encode_images
 from webssl_eval.suites.interface import Outcome, Workplace
+from webssl_eval.suites.labelled_sources import joined_names, labelled_digest, renumbered
 
 _TOP = 5
 _CHUNK_ELEMENTS = 1 << 24
@@ -46,16 +43,16 @@ class KnnClassification:
 
     def data_digest(self, place: Workplace) -> str:
         """Over the URLs and sizes of the files, and every image's id and class; the pixels are not read."""
-        parts = [_source_digest(place, source) for source in (self._spec.train, self._spec.test)]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return labelled_digest(place.storage, [self._spec.train, self._spec.test])
 
     def run(self, encoder: Encoder, place: Workplace) -> Outcome:
         """See `Suite.run`."""
         began = time.monotonic()
         train = _embedded(encoder, open_labelled(place.storage, self._spec.train), place, "training images")
         test = _embedded(encoder, open_labelled(place.storage, self._spec.test), place, "test images")
-        names = sorted(set(train.class_names) | set(test.class_names), key=_class_order)
-        train_labels, test_labels = train.numbered(names), test.numbered(names)
+        names = joined_names(train.class_names, test.class_names)
+        train_labels = renumbered(train.labels, train.class_names, names)
+        test_labels = renumbered(test.labels, test.class_names, names)
         embedded = time.monotonic()
         votes = knn_votes(
             train.features.to(place.device),
@@ -88,11 +85,6 @@ class Embedded:
     labels: NDArray[np.int64]
     class_names: list[str]
     broken: int
-
-    def numbered(self, names: Sequence[str]) -> NDArray[np.int64]:
-        """The labels as numbers into `names`, which holds all of class_names."""
-        place = {name: number for number, name in enumerate(names)}
-        return np.array([place[self.class_names[label]] for label in self.labels], dtype=np.int64)
 
 
 def _embedded(encoder: Encoder, images: LabelledSet, place: Workplace, what: str) -> Embedded:
@@ -166,24 +158,3 @@ def top_scores(
         "top5": 100 * float(hits.any(axis=1).mean()),
         "prior": 100 * float((labels == majority).mean()),
     }
-
-
-def _class_order(name: str) -> tuple[int, int | str]:
-    """Numbers in numeric order, then names."""
-    return (0, int(name)) if name.isascii() and name.isdigit() else (1, name)
-
-
-def _source_digest(place: Workplace, source: str) -> str:
-    images = open_labelled(place.storage, source)
-    names = images.class_names
-    lines = [f"{key} {names[label]}" for key, label in zip(images.sample_ids, images.labels, strict=True)]
-    return hashlib.sha256("\n".join([_files_digest(place, source), *lines]).encode()).hexdigest()
-
-
-def _files_digest(place: Workplace, source: str) -> str:
-    if source.endswith((".tar", ".txt")):
-        return shards_digest(expand_source(place.storage, source))
-    if source.endswith(".npz"):
-        return f"{source} {place.storage.size(source)}"
-    listed = place.storage.list_objects(source)
-    return hashlib.sha256("\n".join(f"{info.url} {info.size}" for info in listed).encode()).hexdigest()

@@ -6,12 +6,15 @@ from webssl_api.evaluation import SuiteSpec
 
 from webssl_eval.suites.interface import Suite
 from webssl_eval.suites.knn import KnnClassification
+from webssl_eval.suites.linear.suite import LinearClassification
 
 
 def suite_for(spec: SuiteSpec) -> Suite:
     """The suite that a manifest's entry describes."""
     if spec.knn is not None:
         return KnnClassification(spec.knn)
+    if spec.linear is not None:
+        return LinearClassification(spec.linear)
     if spec.vqa is not None:
         # Language models are imported only by who needs them: a k-NN pod starts without.
         from webssl_eval.suites.vqa.suite import VisualQuestions
