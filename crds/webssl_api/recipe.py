@@ -7,7 +7,7 @@ laid over its base as a JSON merge patch (RFC 7386): objects are merged, everyth
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
@@ -52,14 +52,18 @@ class RecipeFile(ApiModel):
     sources: dict[str, str] = Field(default_factory=dict)
     """Where values come from: dotted path of a field, or of one above it, and the source."""
 
+    needs: dict[str, str] = Field(default_factory=dict)
+    """What the recipe cannot know and the manifest must say: dotted path of a field below spec, and what belongs there."""
+
 
 @dataclass(frozen=True)
 class Layer:
-    """Fields of a spec under one name; sources as in `RecipeFile`."""
+    """Fields of a spec under one name; sources and needs as in `RecipeFile`."""
 
     name: str
     spec: Mapping[str, Any]
     sources: Mapping[str, str]
+    needs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,15 @@ class Recipe:
         """The fields that it sets, all layers merged."""
         return merged([layer.spec for layer in self.layers])
 
+    @property
+    def needs(self) -> dict[str, str]:
+        """What the manifest must say, of all layers."""
+        return {path: what for layer in self.layers for path, what in layer.needs.items()}
+
+    def lacking(self, spec: Mapping[str, Any]) -> dict[str, str]:
+        """The needs that a manifest's spec does not meet."""
+        return {path: what for path, what in self.needs.items() if not _holds(spec, tuple(path.split(".")))}
+
 
 @cache
 def names() -> tuple[str, ...]:
@@ -105,7 +118,7 @@ def load(name: str) -> Recipe:
         )
         raise RecipeError(f"recipe {name!r} is unknown", hint)
     chain = list(_chain(name))
-    layers = tuple(Layer(step, file.spec, file.sources) for step, file in reversed(chain))
+    layers = tuple(Layer(step, file.spec, file.sources, file.needs) for step, file in reversed(chain))
     return Recipe(name, chain[0][1].title, layers)
 
 
@@ -126,9 +139,9 @@ def origin_of(path: Path, layers: Sequence[Layer]) -> Origin | None:
     number = next((n for n in reversed(range(len(layers))) if _holds(layers[n].spec, path)), None)
     if number is None:
         return None
-    field, *above = _fields_up(path)
-    later = [layer.sources[field] for layer in layers[number + 1 :] if field in layer.sources]
-    own = [layers[number].sources[name] for name in (field, *above) if name in layers[number].sources]
+    named, *above = _fields_up(path)
+    later = [layer.sources[named] for layer in layers[number + 1 :] if named in layer.sources]
+    own = [layers[number].sources[name] for name in (named, *above) if name in layers[number].sources]
     return Origin(layers[number].name, (*reversed(later), *own, "")[0])
 
 

@@ -46,6 +46,8 @@ def checkpoints(
             states[candidate.key.path] = problem or (SOUND if verify else "sizes are right")
             advance(1, candidate.key.path)
     out.print(_table(found, states), markup=False, soft_wrap=True)
+    for line in sorted({_began(candidate) for candidate in found.ordered} - {""}):
+        out.print(line, markup=False, soft_wrap=True)
     if not any(problem in {SOUND, "sizes are right"} for problem in states.values()):
         raise typer.Exit(EXIT_FAILED)
 
@@ -71,3 +73,11 @@ def _row(candidate: Candidate, state: str) -> tuple[str, ...]:
         manifest.time,
         state,
     )
+
+
+def _began(candidate: Candidate) -> str:
+    """Where the run's first weights are from, "" for random ones."""
+    began = None if candidate.manifest is None else candidate.manifest.started_from
+    if began is None:
+        return ""
+    return f"began with the weights of {began.uri}, step {began.step:,}, digest {began.digest[:12]}"

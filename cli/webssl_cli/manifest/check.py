@@ -12,7 +12,7 @@ import yaml
 
 from webssl_cli.errors import CliError
 from webssl_cli.manifest.positions import Document, Path, Position, documents, dotted
-from webssl_cli.manifest.recipes import filled
+from webssl_cli.manifest.recipes import filled, lacking
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -96,6 +96,7 @@ def check(document: Document) -> Checked:
     ]
     if unknown:
         return Checked(name, None, missing + unknown)
+    missing += [Fault(document.find(("spec", "recipe")), text) for text in lacking(document)]
     try:
         run = WebSSLRun.model_validate_json(
             json.dumps(content, default=str), strict=True, by_alias=True, by_name=False

@@ -42,6 +42,23 @@ def filled(document: Document) -> Document:
     return Document(content, {**inherited, **document.positions})
 
 
+def lacking(document: Document) -> list[str]:
+    """What a manifest's recipe needs beside it and the manifest does not say, in words. The manifest is filled in."""
+    from webssl_api.labels import RECIPE
+    from webssl_api.recipe import load, names
+
+    content = document.content
+    metadata, spec = content.get("metadata"), content.get("spec")
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    name = annotations.get(RECIPE) if isinstance(annotations, dict) else None
+    if name not in names() or not isinstance(spec, dict):
+        return []
+    return [
+        f"spec.{path} is missing: recipe {name} needs it ({what})"
+        for path, what in load(name).lacking(spec).items()
+    ]
+
+
 def _paths(value: Any, path: Path) -> Iterator[Path]:
     yield path
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()

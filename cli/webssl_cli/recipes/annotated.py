@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 from webssl_api.defaults import with_defaults
-from webssl_api.recipe import Origin, leaves
+from webssl_api.recipe import Origin, leaves, load
 
 from webssl_cli.manifest.positions import documents
 from webssl_cli.recipes.compose import Composed
@@ -22,7 +22,13 @@ def annotated(made: Composed) -> str:
         f"{line:<{column}}# {notes[number]}" if number in notes else line
         for number, line in enumerate(lines, start=1)
     )
-    return "\n".join(shown) + "\n"
+    return "\n".join([*shown, *_needed(made)]) + "\n"
+
+
+def _needed(made: Composed) -> list[str]:
+    """What the manifest has still to say, as comments."""
+    lacking = load(made.recipe).lacking(made.spec) if made.recipe else {}
+    return [f"# {path} is missing: {what}" for path, what in lacking.items()]
 
 
 def _note(origin: Origin | None) -> str:

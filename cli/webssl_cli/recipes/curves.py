@@ -57,7 +57,9 @@ def trainer_settings(made: Composed) -> TrainerConfig:
     """
     content = made.document.content
     spec = merged([SOMEWHERE, content["spec"]])
-    run = check.valid(replace(made.document, content={**content, "spec": spec}))
+    # Without its annotation, so that nothing is asked for that a recipe needs only to be run.
+    metadata = {**content["metadata"], "annotations": {}}
+    run = check.valid(replace(made.document, content={**content, "metadata": metadata, "spec": spec}))
     return trainer_config(ResolvedRun.of(run))
 
 

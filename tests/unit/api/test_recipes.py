@@ -84,6 +84,20 @@ def test_a_recipe_leaves_no_value_to_a_default_that_may_change(name: str) -> Non
     assert with_defaults(spec_of(name)) == spec_of(name)
 
 
+def test_the_high_resolution_runs_need_the_weights_of_the_run_before_them_and_no_other_recipe_needs_any() -> (
+    None
+):
+    needed = {name: tuple(load(name).needs) for name in names() if load(name).needs}
+    field = "model.startFrom.checkpoint"
+    assert needed == {"web-dino-7b-378": (field,), "web-dino-7b-518": (field,)}
+    for name in needed:
+        assert tuple(load(name).lacking(spec_of(name))) == (field,)
+        given = merged([spec_of(name), {"model": {"startFrom": {"checkpoint": "s3://runs/web-dino-7b-8b"}}}])
+        assert load(name).lacking(given) == {}
+        before = spec_of("web-dino-7b-8b-samples")
+        assert (given["model"]["size"], given["objective"]) == (before["model"]["size"], before["objective"])
+
+
 @pytest.mark.parametrize("name", names())
 def test_a_recipe_with_a_place_is_a_valid_run_on_machines_of_eight_gpus(name: str) -> None:
     processes = 1 if name == "demo" else 8

@@ -17,10 +17,11 @@ APP = make_app(with_cluster=False)
 
 
 def manifest(tmp_path: Path, example: str = "dino-1b-mc2b", **changes: dict[str, Any]) -> str:
-    """An example with some fields of some parts of its spec changed."""
+    """An example with some fields of some parts of its spec changed, or removed where the value is None."""
     document = yaml.safe_load((EXAMPLES / f"{example}.yaml").read_text())
     for part, fields in changes.items():
-        document["spec"][part] |= fields
+        merged = document["spec"][part] | fields
+        document["spec"][part] = {name: value for name, value in merged.items() if value is not None}
     file = tmp_path / "run.yaml"
     file.write_text(yaml.safe_dump(document))
     return str(file)
@@ -29,6 +30,14 @@ def manifest(tmp_path: Path, example: str = "dino-1b-mc2b", **changes: dict[str,
 def planned(*arguments: str) -> tuple[Result, dict[str, Any]]:
     result = runner.invoke(APP, ["plan", "--json", "-f", *arguments])
     return result, json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("example", ["dino-1b-mc2b", "recipe", "elastic"])
+def test_an_example_for_machines_of_eight_gpus_fits_them_at_every_worker_count(example: str) -> None:
+    result, plan = planned(str(EXAMPLES / f"{example}.yaml"))
+    assert result.exit_code == 0, result.stderr
+    assert plan["gpu"]["name"] == "H100"
+    assert [w["workers"] for w in plan["workers"] if w["fits"]] == [w["workers"] for w in plan["workers"]]
 
 
 def test_a_run_that_fits_is_planned_at_every_allowed_worker_count(tmp_path: Path) -> None:
@@ -55,7 +64,8 @@ def test_a_run_that_does_not_fit_is_refused_with_the_smallest_change(tmp_path: P
 
 
 def test_the_change_that_is_named_makes_it_fit(tmp_path: Path) -> None:
-    _, plan = planned(manifest(tmp_path))
+    refused, plan = planned(manifest(tmp_path, schedule={"microBatchSize": None}))
+    assert refused.exit_code == 1
     size = int(plan["remedies"][0]["value"])
     result, _ = planned(manifest(tmp_path, schedule={"microBatchSize": size}))
     assert result.exit_code == 0

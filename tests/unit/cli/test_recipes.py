@@ -67,7 +67,7 @@ def test_show_prints_the_whole_recipe_as_yaml(name: str) -> None:
 
 def test_show_names_file_and_source_of_every_value() -> None:
     lines = webssl("recipe", "show", "web-dino-7b-518").output.splitlines()
-    with_value = [line for line in lines if not line.split("#")[0].rstrip().endswith(":")]
+    with_value = [line for line in lines if not line.split("#")[0].rstrip().endswith(":") and line[0] != "#"]
     assert all(" # " in line for line in with_value)
     (rate,) = (line for line in lines if "learningRate" in line)
     assert rate.split(" # ")[1].startswith("web-dino-7b-378: paper; 1e-5 x sqrt(2048 / 1024)")
@@ -119,6 +119,37 @@ def test_an_unknown_recipe_in_a_manifest_is_refused_with_field_value_and_mend() 
     assert text.startswith("spec.recipe 'web-dino-8b' is unknown: did you mean web-dino-")
     (text,) = [text for text in texts(RUN.replace("recipe: demo", "recipe: 5")) if "recipe" in text]
     assert text == "spec.recipe 5 is not allowed: write a valid string"
+
+
+NEEDING = ("web-dino-7b-378", "web-dino-7b-518")
+
+
+@pytest.mark.parametrize("name", NEEDING)
+def test_what_a_recipe_needs_of_the_manifest_is_asked_for_everywhere_but_in_pictures(
+    name: str, tmp_path: Path
+) -> None:
+    text = RUN.replace("recipe: demo", f"recipe: {name}").replace("workers: {max: 2}", "workers: {max: 4}")
+    says = f"spec.model.startFrom.checkpoint is missing: recipe {name} needs it (the spec.checkpoint.uri of your run"
+    (fault,) = texts(text)
+    assert fault.startswith(says)
+    file = str(written(text, tmp_path))
+    refused = webssl("validate", file)
+    assert refused.exit_code != 0
+    assert f"run.yaml:5:3: {says}" in refused.output
+    with pytest.raises(CliError, match="is missing: recipe") as caught:
+        CliRunner().invoke(APP, ["recipe", "render", "-f", file], catch_exceptions=False)
+    assert "-f FILE or --set PATH=VALUE" in str(caught.value)
+    assert (
+        webssl("recipe", "show", name)
+        .output.splitlines()[-1]
+        .startswith("# model.startFrom.checkpoint is missing")
+    )
+    assert webssl("recipe", "plot", name, str(tmp_path / "schedules.svg")).exit_code == 0
+    given = ["-f", file, "--set", "model.startFrom.checkpoint=s3://runs/first"]
+    rendered = webssl("recipe", "render", *given).output
+    assert texts(rendered) == []
+    assert yaml.safe_load(rendered)["spec"]["model"]["startFrom"] == {"checkpoint": "s3://runs/first"}
+    assert "is missing" not in webssl("recipe", "show", name, *given).output
 
 
 def test_null_takes_a_field_of_the_recipe_away() -> None:
