@@ -32,8 +32,8 @@ class StartFromSpec(ApiModel):
     checkpoint: StorageUri
     """Folder of one checkpoint, or a run's spec.checkpoint.uri: then its final checkpoint, else its newest."""
 
-    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    """Digest of the one checkpoint to take, as `webssl checkpoints` prints it; unset: whichever is found."""
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{12,64}$")] | None = None
+    """Digest of the one checkpoint to take, or its first digits as `webssl checkpoints` prints them; unset: whichever is found."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(

@@ -33,7 +33,7 @@ _SHAPES_BELOW = (
 
 @dataclass(frozen=True)
 class StartFrom:
-    """`spec.model.startFrom`: the folder of a checkpoint or of a run; digest "" takes whichever is found."""
+    """`spec.model.startFrom`: the folder of a checkpoint or of a run; digest: its first digits, "" takes whichever is found."""
 
     checkpoint: str
     digest: str = ""
@@ -109,7 +109,7 @@ def check_fits(origin: Origin, identity: Mapping[str, Any]) -> None:
 
 
 def _has(candidate: Candidate, digest: str) -> bool:
-    return not digest or (candidate.manifest is not None and candidate.manifest.digest == digest)
+    return not digest or (candidate.manifest is not None and candidate.manifest.digest.startswith(digest))
 
 
 def _none(wanted: StartFrom, run: str) -> str:

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 import torch
+from typer.testing import CliRunner
 from webssl_api import exit_codes
 from webssl_api.manifest import CheckpointManifest
+from webssl_cli.main import make_app
 from webssl_eval.encoders.checkpoint import load_vit
 from webssl_trainer.checkpoint.discovery import final_checkpoint, survey
 from webssl_trainer.checkpoint.peers import Peers
@@ -126,6 +128,8 @@ def test_its_checkpoints_say_where_it_began_and_it_goes_on_from_them_when_the_ot
         assert manifest.started_from is not None
         assert manifest.started_from.digest == theirs.digest
         assert (manifest.started_from.step, manifest.started_from.samples) == (7, 56)
+    listed = CliRunner().invoke(make_app(with_cluster=False), ["checkpoints", run.uri]).stdout
+    assert f"began with the weights of {mine.started_from.uri}, step 7, digest {theirs.digest[:12]}" in listed
     found = replay(config_of(run), STORAGE, 0, ALONE)
     assert found.losses == pytest.approx(run.steps()[0]["losses"], rel=1e-5)
     shutil.rmtree(origin)
@@ -140,10 +144,14 @@ def test_a_folder_or_a_digest_names_one_checkpoint_of_several(first: LocalRun, l
     by_folder = opened(started(local_run, f"{first.uri}/{early.key.path}"))
     run = started(local_run, first.uri)
     config = config_of(run)
-    assert config.start_from is not None
-    pinned = replace(config, start_from=replace(config.start_from, digest=early.manifest.digest))
-    by_digest = open_session(pinned, ALONE, STORAGE, Seen())
-    for session in (by_folder, by_digest):
+
+    def by_digest(digest: str) -> Session:
+        assert config.start_from is not None
+        pinned = replace(config, start_from=replace(config.start_from, digest=digest))
+        return open_session(pinned, ALONE, STORAGE, Seen())
+
+    whole = early.manifest.digest
+    for session in (by_folder, by_digest(whole), by_digest(whole[:12])):
         assert session.started_from is not None
         assert session.started_from.step == 5
 
