@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import isinf
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
 TOLERANCE = 0.05
@@ -32,4 +33,6 @@ def near(answer: float, reference: float) -> bool:
 
     A last digit of rounding is allowed: 105 is near 100, whose 5 per cent no binary fraction holds exactly.
     """
+    if isinf(answer) or isinf(reference):
+        return answer == reference  # digits beyond what a float holds
     return abs(answer - reference) <= abs(reference) * TOLERANCE * (1 + 1e-9)
