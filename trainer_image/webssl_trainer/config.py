@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
+from webssl_api.data import DataSpec, FilterSpec
 from webssl_api.resolved import ResolvedRun
 from webssl_api.run import WebSSLRunSpec
 
@@ -13,7 +14,7 @@ from webssl_trainer.checkpoint.identity import identity_of
 from webssl_trainer.checkpoint.origin import StartFrom
 from webssl_trainer.configs import objective_config
 from webssl_trainer.configs.architecture import architecture
-from webssl_trainer.data import BatchPlan, CropSpec
+from webssl_trainer.data import BatchPlan, CropSpec, Filter, Source
 from webssl_trainer.errors import UserError
 from webssl_trainer.model import VitConfig
 from webssl_trainer.objectives.interface import ObjectiveConfig
@@ -45,7 +46,7 @@ class TrainerConfig:
     checkpoint_uri: str
     checkpoint_every: int
     keep: int
-    source: str
+    sources: tuple[Source, ...]
     loader_threads: int
     max_bad_fraction: float
     log_sample_ids: bool
@@ -99,7 +100,7 @@ def trainer_config(run: ResolvedRun) -> TrainerConfig:
         checkpoint_uri=spec.checkpoint.uri,
         checkpoint_every=-(-spec.checkpoint.interval.samples // spec.schedule.global_batch_size),
         keep=spec.checkpoint.keep,
-        source=spec.data.source,
+        sources=_sources(spec.data),
         loader_threads=spec.data.loader_threads,
         max_bad_fraction=spec.data.max_bad_fraction,
         log_sample_ids=spec.log_sample_ids,
@@ -113,6 +114,16 @@ def _stages(spec: WebSSLRunSpec) -> tuple[Stage, ...]:
     stages: list[Stage] = []
     first = 0
     for number, stage in enumerate(spec.schedule.stages):
+def _sources(data: DataSpec) -> tuple[Source, ...]:
+    first = Source(data.source, data.weight or 1.0, _filter(data.filter), data.index)
+    more = (Source(item.source, item.weight, _filter(item.filter), item.index) for item in data.mix or [])
+    return (first, *more)
+
+
+def _filter(spec: FilterSpec | None) -> Filter | None:
+    return None if spec is None else Filter(spec.table, spec.where, spec.max_unmatched_fraction)
+
+
         end = first + spec.schedule.steps_of(number)
         stages.append(Stage(first, end, stage.resolution, stage.local_side(spec.model.patch_size)))
         first = end

@@ -23,7 +23,9 @@ from webssl_trainer.data.index_build import build_index, load_index, load_or_bui
 from webssl_trainer.data.index_table import TableIndex
 from webssl_trainer.data.labelled import LabelledImage, LabelledSet, open_labelled
 from webssl_trainer.data.loader import Loader, LoaderCounters
-from webssl_trainer.data.order import Order
+from webssl_trainer.data.mixture import MixtureOrder, source_seed
+from webssl_trainer.data.opening import OpenData, Source, load_data, prepare_data
+from webssl_trainer.data.order import Order, SampleOrder
 from webssl_trainer.data.plan import (
     BatchPlan,
     allowed_worlds,
@@ -34,7 +36,10 @@ from webssl_trainer.data.plan import (
     step_start,
     world_allowed,
 )
+from webssl_trainer.data.selected import JoinedIndex, SelectedIndex
+from webssl_trainer.data.selection import Selection
 from webssl_trainer.data.shards import Shard, expand_source
+from webssl_trainer.data.table_filter import Filter, select
 
 __all__ = [
     "MAX_PIXELS",
@@ -45,29 +50,41 @@ __all__ = [
     "CropSpec",
     "DataIndex",
     "EvalTransform",
+    "Filter",
+    "JoinedIndex",
     "LabelledImage",
     "LabelledSet",
     "Loader",
     "LoaderCounters",
+    "MixtureOrder",
+    "OpenData",
     "Order",
     "Photometric",
     "Purpose",
+    "SampleOrder",
     "SampleRef",
+    "SelectedIndex",
+    "Selection",
     "Shard",
     "ShardDamage",
+    "Source",
     "StepBatches",
     "TableIndex",
     "allowed_worlds",
     "build_index",
     "decode_image",
     "expand_source",
+    "load_data",
     "load_index",
     "load_or_build_index",
     "micro_batch_size",
     "micro_batches",
     "open_labelled",
     "per_process",
+    "prepare_data",
     "rank_positions",
+    "select",
+    "source_seed",
     "step_start",
     "uniforms",
     "uniforms_for",

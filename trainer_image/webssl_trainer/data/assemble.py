@@ -15,7 +15,7 @@ from webssl_trainer.data.crops import SampleCrops
 from webssl_trainer.data.draws import Purpose, uniforms
 from webssl_trainer.data.fetch import fetch
 from webssl_trainer.data.index import DataIndex, SampleRef
-from webssl_trainer.data.order import Order
+from webssl_trainer.data.order import SampleOrder
 from webssl_trainer.data.samples import Part
 from webssl_trainer.data.small_set import RangeReader
 from webssl_trainer.data.views import ViewPool
@@ -65,7 +65,7 @@ class Assembler:
 
     storage: RangeReader
     index: DataIndex
-    order: Order
+    order: SampleOrder
     spec: CropSpec
     pool: ViewPool
     seed: int
@@ -89,7 +89,7 @@ class Assembler:
             if not gone:
                 break
             retry = [positions[at] for at in gone]
-            others = [stand_in(self.seed, position, attempt, len(self.index)) for position in retry]
+            others = [self._stand_in(position, attempt) for position in retry]
             for at, item in zip(gone, self._load(retry, others, broken, costs), strict=True):
                 filled[at] = item
             gone = [at for at in gone if filled[at] is None]
@@ -106,7 +106,7 @@ class Assembler:
         self, positions: Sequence[int], indexes: Sequence[int], broken: list[BrokenReport], costs: _Costs
     ) -> list[_Filled | None]:
         """Reads and decodes a sample for each position; None and a report for a broken one."""
-        refs = [self.index.locate(number) for number in indexes]
+        refs = self.index.locate_all(indexes)
         ranges: list[ByteRange] = []
         for ref in refs:
             ranges.append(ByteRange(ref.shard, ref.offset, ref.offset + ref.length))
@@ -131,6 +131,10 @@ class Assembler:
                 extras = {ext: piece for ext, piece in data[at][1].items() if piece is not None}
                 filled.append(_Filled(ref, crops, extras))
         return filled
+
+    def _stand_in(self, position: int, attempt: int) -> int:
+        first, count = self.order.pool_of(position)
+        return first + stand_in(self.seed, position, attempt, count)
 
     def _parts(self, ref: SampleRef) -> list[Part]:
         """The other members that were asked for and exist."""

@@ -18,7 +18,7 @@ from webssl_trainer.data.batch import Batch, StepBatches
 from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.data.decode import MAX_PIXELS
 from webssl_trainer.data.index import DataIndex
-from webssl_trainer.data.order import Order
+from webssl_trainer.data.order import SampleOrder
 from webssl_trainer.data.plan import BatchPlan, micro_batch_size, micro_batches, rank_positions
 from webssl_trainer.data.small_set import KeptRanges
 from webssl_trainer.data.views import ViewMaker, ViewPool, WorkerKind
@@ -90,7 +90,7 @@ class Loader(Iterator[StepBatches]):
         *,
         storage: Storage,
         index: DataIndex,
-        order: Order,
+        order: SampleOrder,
         plan: BatchPlan,
         crops: CropSpec,
         rank: int,

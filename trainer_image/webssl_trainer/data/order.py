@@ -13,7 +13,7 @@ keys and round functions are 64-bit mixes (the finaliser of SplitMix64, Steele e
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,27 @@ def permute(value: U64, size: U64, key: U64) -> U64:
     return out
 
 
+class SampleOrder(Protocol):
+    """Which sample each position of a run uses: one data set's order, or a mixture of several."""
+
+    @property
+    def size(self) -> int:
+        """Number of samples."""
+        ...
+
+    def samples_at(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Samples of positions: int64 (N,) -> int64 (N,) in `[0, size)`. Raises ValueError when one is negative."""
+        ...
+
+    def epochs_at(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Epoch (0-based) of each position in its data set."""
+        ...
+
+    def pool_of(self, position: int) -> tuple[int, int]:
+        """The samples that may stand in at a position, as (first, count)."""
+        ...
+
+
 @dataclass(frozen=True)
 class Order:
     """Which sample each position of a run uses. Every epoch is a permutation of `range(size)`, each another.
@@ -92,6 +113,14 @@ class Order:
     def epoch_of(self, position: int) -> int:
         """Epoch (0-based) of a position."""
         return position // self.size
+
+    def epochs_at(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """`epoch_of` of many positions."""
+        return np.asarray(positions, dtype=np.int64) // self.size
+
+    def pool_of(self, position: int) -> tuple[int, int]:  # noqa: ARG002 - a mixture needs it
+        """The samples that may stand in at a position, as (first, count): all."""
+        return 0, self.size
 
     def sample_at(self, position: int) -> int:
         """Index in `[0, size)` of the sample at a position (0-based, over the whole run)."""

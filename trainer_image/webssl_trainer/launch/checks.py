@@ -28,6 +28,7 @@ def check_run(run: ResolvedRun) -> tuple[TrainerConfig, Limits]:
 
 def check_storage(storage: Storage, config: TrainerConfig) -> None:
     """Data and checkpoint folder can be listed. Raises UserError (nothing there, denied), StorageUnavailableError (away)."""
-    if not expand_source(storage, config.source):
-        raise UserError(f"spec.data.source {config.source} names no shard: check the path and the bucket")
+    for source in config.sources:
+        if not expand_source(storage, source.shards):
+            raise UserError(f"spec.data.source {source.shards} names no shard: check the path and the bucket")
     ClaimBoard(storage, config.checkpoint_uri).keys()

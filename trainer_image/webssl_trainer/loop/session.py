@@ -21,7 +21,7 @@ from webssl_trainer.checkpoint.saver import SaveOrder, Saver
 from webssl_trainer.checkpoint.steplog import StepLog
 from webssl_trainer.checkpoint.weights import load_weights
 from webssl_trainer.config import TrainerConfig
-from webssl_trainer.data import DataIndex, Loader, Order, load_index, load_or_build_index
+from webssl_trainer.data import DataIndex, Loader, OpenData, load_data, prepare_data
 from webssl_trainer.loop.factory import build_objective
 from webssl_trainer.loop.needs import check_members, read_files
 from webssl_trainer.loop.processes import Processes
@@ -39,7 +39,7 @@ class Session:
     config: TrainerConfig
     processes: Processes
     storage: Storage
-    index: DataIndex
+    data: OpenData
     objective: Objective
     optimizer: torch.optim.Optimizer
     schedules: Schedules
@@ -53,13 +53,18 @@ class Session:
     productive_seconds: float = 0.0
     identity: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def index(self) -> DataIndex:
+        """The samples that the run sees."""
+        return self.data.index
+
     def loader(self, stage: int) -> Loader:
         """Batches from the present step to the end of a stage."""
         config, peers = self.config, self.processes.peers
         return Loader(
             storage=self.storage,
-            index=self.index,
-            order=Order(seed=config.seed, size=len(self.index)),
+            index=self.data.index,
+            order=self.data.order,
             plan=config.plan,
             crops=config.crops_of(stage),
             rank=peers.rank,
@@ -126,14 +131,14 @@ def assemble(config: TrainerConfig, processes: Processes, storage: Storage, star
     peers, uri = processes.peers, config.checkpoint_uri
     origin = _origin(config, storage, start, peers)
     before = origin.manifest if origin else start.manifest
-    index = _open_index(config, processes, storage, start.index_digest)
-    check_members(index, config.objective.needs, config.max_bad_fraction)
+    data = _open_data(config, processes, storage, start.index_digest)
+    check_members(data.index, config.objective.needs, config.max_bad_fraction)
     objective = build_objective(config, processes, read_files(storage, config.objective.needs))
     session = Session(
         config=config,
         processes=processes,
         storage=storage,
-        index=index,
+        data=data,
         objective=objective,
         optimizer=build_optimizer(objective.param_groups(), config.optim),
         schedules=Schedules(config.optim, config.total_steps),
@@ -145,7 +150,7 @@ def assemble(config: TrainerConfig, processes: Processes, storage: Storage, star
         parent="" if before is None else before.digest,
         started_from=origin.started_from if origin else start.started_from,
         productive_seconds=0.0 if start.manifest is None else start.manifest.productive_seconds,
-        identity={**config.identity, identities.INDEX: index.digest},
+        identity={**config.identity, identities.INDEX: data.digest},
     )
     if start.candidate is not None:
         state = session.state()
@@ -168,10 +173,8 @@ def _origin(config: TrainerConfig, storage: Storage, start: Start, peers: Peers)
     return origin
 
 
-def _open_index(config: TrainerConfig, processes: Processes, storage: Storage, pinned: str) -> DataIndex:
-    """The index of the checkpoint, or of the source as it is now; rank 0 builds it, the others read what it kept."""
+def _open_data(config: TrainerConfig, processes: Processes, storage: Storage, pinned: str) -> OpenData:
+    """The data of the checkpoint, or of the sources as they are now; rank 0 looks at them, the others read what it kept."""
     uri = config.checkpoint_uri
-    if pinned:
-        return load_index(storage, uri, pinned)
-    digest = processes.peers.led(lambda: load_or_build_index(storage, config.source, uri).digest)
-    return load_index(storage, uri, digest)
+    digest = pinned or processes.peers.led(lambda: prepare_data(storage, config.sources, uri))
+    return load_data(storage, uri, digest, config.seed)

@@ -1,0 +1,176 @@
+"""From `spec.data` to what the loader reads: the index and the order, pinned under one digest.
+
+A run over one unfiltered source without a stored index is pinned by the digest of its table (`index/<digest>.arrow`
+in the run's folder). All else is pinned by a description, `index/view-<digest>.json`: for each source the digest of
+its index and of its selection, its weight, and the numbers of its order. Everything a description names lies beside
+it, so neither a changed table nor added shards change a run that was started before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from webssl_trainer.data.index import DataIndex
+from webssl_trainer.data.index_build import load_index, load_or_build_index
+from webssl_trainer.data.mixture import MixtureOrder, source_seed
+from webssl_trainer.data.order import Order, SampleOrder
+from webssl_trainer.data.selected import JoinedIndex, SelectedIndex
+from webssl_trainer.data.selection import Selection
+from webssl_trainer.data.table_filter import Filter, select
+from webssl_trainer.errors import UserError
+from webssl_trainer.storage import Storage, StorageNotFoundError, join
+
+_VERSION = 1
+_VIEW = "view-"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source of a run.
+
+    Attributes:
+        shards: see `expand_source`.
+        weight: its share relative to the others.
+        filter: which of its samples are seen; None for all.
+        index: folder of a stored index; None looks beside the shards.
+    """
+
+    shards: str | Sequence[str]
+    weight: float = 1.0
+    filter: Filter | None = None
+    index: str | None = None
+
+
+@dataclass(frozen=True)
+class OpenData:
+    """What a loader needs to know about the data of a run.
+
+    Attributes:
+        index: the samples the run sees.
+        order: their order.
+        digest: what a checkpoint records, so that a resumed run opens the very same.
+    """
+
+    index: DataIndex
+    order: SampleOrder
+    digest: str
+
+
+@dataclass(frozen=True)
+class _Pinned:
+    """A source in a description."""
+
+    index: str
+    selection: str | None
+    weight: float
+    block: int
+    window: int
+
+
+def prepare_data(storage: Storage, sources: Sequence[Source], cache: str, threads: int = 8) -> str:
+    """Index and filter the sources, keep what came out in the run's folder, and give the digest of it.
+
+    Args:
+        storage: for shards, tables and the cache.
+        sources: at least one.
+        cache: the run's checkpoint folder.
+        threads: shards looked at at the same time.
+
+    Raises:
+        UserError: see `load_or_build_index` and `select`.
+    """
+    pinned = [_prepared(storage, source, cache, threads) for source in sources]
+    plain = _Pinned(pinned[0].index, None, pinned[0].weight, Order.block, Order.window)
+    if len(pinned) == 1 and pinned[0] == plain:
+        return plain.index
+    body = json.dumps({"version": _VERSION, "sources": [asdict(item) for item in pinned]}, sort_keys=True)
+    digest = _VIEW + _short(body.encode())
+    storage.put(_url(cache, digest, "json"), body.encode())
+    return digest
+
+
+def _prepared(storage: Storage, source: Source, cache: str, threads: int) -> _Pinned:
+    index = load_or_build_index(storage, source.shards, cache, threads)
+    selection = None
+    if source.filter is not None:
+        chosen = select(storage, index, source.filter, threads)
+        selection = chosen.digest
+        storage.put(_url(cache, selection, "selection"), chosen.to_bytes())
+    return _Pinned(index.digest, selection, source.weight, Order.block, Order.window)
+
+
+def load_data(storage: Storage, cache: str, digest: str, seed: int) -> OpenData:
+    """What `prepare_data` kept under a digest.
+
+    Raises:
+        UserError: a part of it is gone or damaged.
+    """
+    if not digest.startswith(_VIEW):
+        index = load_index(storage, cache, digest)
+        return OpenData(index, Order(seed=seed, size=len(index)), digest)
+    pinned = [_Pinned(**item) for item in _read(storage, cache, digest, "json", _description(digest))]
+    parts = [_part(storage, cache, item) for item in pinned]
+    if len(parts) == 1:
+        return OpenData(parts[0], _order(seed, parts[0], pinned[0]), digest)
+    orders = tuple(
+        _order(source_seed(seed, number), part, item)
+        for number, (part, item) in enumerate(zip(parts, pinned, strict=True))
+    )
+    weights = tuple(item.weight for item in pinned)
+    return OpenData(JoinedIndex(parts), MixtureOrder(seed, orders, weights), digest)
+
+
+def _order(seed: int, index: DataIndex, pinned: _Pinned) -> Order:
+    return Order(seed=seed, size=len(index), block=pinned.block, window=pinned.window)
+
+
+def _part(storage: Storage, cache: str, pinned: _Pinned) -> DataIndex:
+    whole = load_index(storage, cache, pinned.index)
+    if pinned.selection is None:
+        return whole
+
+    def selection(data: bytes) -> Selection:
+        found = Selection.from_bytes(data)
+        if found.digest != pinned.selection:
+            raise ValueError(f"its contents have the digest {found.digest}")
+        return found
+
+    return SelectedIndex(whole, _read(storage, cache, pinned.selection, "selection", selection))
+
+
+def _description(digest: str) -> Callable[[bytes], list[dict[str, Any]]]:
+    def sources(data: bytes) -> list[dict[str, Any]]:
+        if _VIEW + _short(data) != digest:
+            raise ValueError("its contents have another digest")
+        view: dict[str, Any] = json.loads(data)
+        if view["version"] != _VERSION:
+            raise ValueError(f"version {view['version']} is not {_VERSION}")
+        found: list[dict[str, Any]] = view["sources"]
+        return found
+
+    return sources
+
+
+def _read(storage: Storage, cache: str, digest: str, ending: str, parse: Callable[[bytes], T]) -> T:
+    url = _url(cache, digest, ending)
+    try:
+        return parse(storage.read(url))
+    except StorageNotFoundError as error:
+        raise UserError(
+            f"{url}, which the checkpoint names, is gone; restore it, or start a new run"
+        ) from error
+    except ValueError as error:
+        raise UserError(f"{url} is damaged ({error}); restore it, or start a new run") from error
+
+
+def _url(cache: str, digest: str, ending: str) -> str:
+    return join(cache, "index", f"{digest}.{ending}")
+
+
+def _short(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
