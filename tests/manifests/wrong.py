@@ -303,6 +303,19 @@ CREATE = [
         "should be less than 1",
     ),
     Wrong(
+        "segmentation by an unknown head",
+        _S + "evaluation.suites.0",
+        {"segmentation": {**_KNN, "variant": "upernet"}},
+        "Unsupported value",
+        "should be 'linear' or 'ms'",
+    ),
+    Wrong(
+        "segmentation of one class",
+        _S + "evaluation.suites.0",
+        {"segmentation": {**_KNN, "classes": 1}},
+        "should be greater than or equal to 2",
+    ),
+    Wrong(
         "a window that is no duration", _S + "restartPolicy", {"window": "one day"}, "should match", "window"
     ),
     Wrong(

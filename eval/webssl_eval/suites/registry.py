@@ -7,6 +7,7 @@ from webssl_api.evaluation import SuiteSpec
 from webssl_eval.suites.interface import Suite
 from webssl_eval.suites.knn import KnnClassification
 from webssl_eval.suites.linear.suite import LinearClassification
+from webssl_eval.suites.segmentation.suite import LinearSegmentation
 
 
 def suite_for(spec: SuiteSpec) -> Suite:
@@ -15,6 +16,8 @@ def suite_for(spec: SuiteSpec) -> Suite:
         return KnnClassification(spec.knn)
     if spec.linear is not None:
         return LinearClassification(spec.linear)
+    if spec.segmentation is not None:
+        return LinearSegmentation(spec.segmentation)
     if spec.vqa is not None:
         # Language models are imported only by who needs them: a k-NN pod starts without.
         from webssl_eval.suites.vqa.suite import VisualQuestions

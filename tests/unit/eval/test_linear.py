@@ -15,8 +15,9 @@ from PIL import Image
 from webssl_api.evaluation_probes import PUBLISHED_RATES, LinearSuite
 from webssl_eval.suites.linear.grid import Head, grid
 from webssl_eval.suites.linear.heads import HeadStacks, cosine
-from webssl_eval.suites.linear.readings import order_of, read_crops, read_layers, readings_of
+from webssl_eval.suites.linear.readings import read_crops, read_layers, readings_of
 from webssl_eval.suites.linear.suite import HEADS_FILE, HeadScore, LinearClassification, best_head, split
+from webssl_eval.suites.order import order_of
 from webssl_trainer.data import open_labelled
 from webssl_trainer.data.pack import PackItem, pack
 from webssl_trainer.errors import UserError

@@ -5,7 +5,7 @@ Shape letters: B images, S side of a view, R numbers in the readings of an image
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -99,17 +99,6 @@ def read_crops(
     if not views:
         return torch.empty(0, (read_layers(encoder) + 1) * encoder.width), np.empty(0, dtype=np.int64)
     return readings_of(encoder, stacked(encoder, views)), np.array(kept, dtype=np.int64)
-
-
-def order_of(count: int, batch: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Image numbers of one step after another, without end: each pass over the images is a new permutation."""
-    generator = torch.Generator().manual_seed(seed)
-    waiting = np.empty(0, dtype=np.int64)
-    while True:
-        while len(waiting) < batch:
-            waiting = np.concatenate([waiting, torch.randperm(count, generator=generator).numpy()])
-        yield waiting[:batch]
-        waiting = waiting[batch:]
 
 
 def _pixels(

@@ -25,7 +25,8 @@ from webssl_eval.suites.knn import ranking, top_scores
 from webssl_eval.suites.labelled_sources import joined_names, labelled_digest, renumbered
 from webssl_eval.suites.linear.grid import Head, grid
 from webssl_eval.suites.linear.heads import HeadStacks, cosine
-from webssl_eval.suites.linear.readings import ReadingTable, order_of, read_all, read_crops, read_layers
+from webssl_eval.suites.linear.readings import ReadingTable, read_all, read_crops, read_layers
+from webssl_eval.suites.order import order_of
 
 HEADS_FILE = "heads.json"
 _TOP = 5

@@ -1,0 +1,1 @@
+"""Linear segmentation of frozen patch features."""
