@@ -28,9 +28,9 @@ import torch
 from torch import Tensor
 from webssl_cli.datasets import cache_folder
 from webssl_cli.examples import emoji
+from webssl_trainer.configs.views import evaluation_views
 from webssl_trainer.data import BatchPlan, Loader, Order, load_or_build_index
 from webssl_trainer.data.decode import decode_image
-from webssl_trainer.data.eval_transform import EvalTransform
 from webssl_trainer.data.pack import PackItem, pack
 from webssl_trainer.model import Parallel, vit_config
 from webssl_trainer.objectives import StepContext
@@ -156,7 +156,7 @@ def train(
 def retrieval(objective: ClipObjective, items: Sequence[PackItem]) -> dict[str, float]:
     """Recall in per cent in both directions, and that of chance."""
     names = sorted({item.caption or "" for item in items})
-    transform = EvalTransform(SIDE)
+    transform = evaluation_views("clip", SIDE)
     pictures = torch.from_numpy(np.stack([transform(decode_image(item.data)) for item in items]))
     owners = torch.tensor([names.index(item.caption or "") for item in items])
     images, _, _ = objective.network(pictures, *objective.tokenizer([""] * len(items)), None)

@@ -14,6 +14,7 @@ from webssl_api.run import WebSSLRunSpec
 from webssl_trainer.checkpoint.discovery import verify_objects
 from webssl_trainer.checkpoint.objects import ObjectReader
 from webssl_trainer.configs.architecture import architecture
+from webssl_trainer.configs.views import evaluation_views
 from webssl_trainer.errors import UserError
 from webssl_trainer.model import VisionTransformer, VitConfig
 from webssl_trainer.storage import Storage, StorageNotFoundError, join
@@ -78,7 +79,8 @@ def checkpoint_encoder(
     stages = spec.schedule.stages
     vit = load_vit(storage, folder, architecture(spec), spec.objective.kind)
     name = f"{spec.model.size.value}/{spec.model.patch_size} at step {manifest.step}"
-    return VitEncoder(vit, resolution or stages[-1].resolution, name, device)
+    views = evaluation_views(spec.objective.kind, resolution or stages[-1].resolution)
+    return VitEncoder(vit, views, name, device)
 
 
 def load_vit(storage: Storage, folder: str, config: VitConfig, objective: str) -> VisionTransformer:

@@ -19,7 +19,7 @@ class VitEncoder:
 
     Args:
         vit: the transformer with its weights; it is moved to `device`.
-        resolution: side of the input views in pixels, a multiple of the patch size.
+        views: how pictures become its input; their side must be a multiple of the patch size.
         name: what it is, for people.
         device: where it runs; on a GPU matrix products are in bfloat16.
 
@@ -27,11 +27,10 @@ class VitEncoder:
         UserError: the patch size does not divide the resolution.
     """
 
-    def __init__(self, vit: VisionTransformer, resolution: int, name: str, device: torch.device) -> None:
-        self._grid = vit.config.grid_of(resolution, resolution)
+    def __init__(self, vit: VisionTransformer, views: EvalTransform, name: str, device: torch.device) -> None:
+        self._grid = vit.config.grid_of(views.size, views.size)
         self._vit = vit.to(device).eval().requires_grad_(False)
-        self._transform = EvalTransform(size=resolution)
-        self._name, self._resolution, self._device = name, resolution, device
+        self._name, self._views, self._device = name, views, device
 
     @property
     def name(self) -> str:
@@ -51,11 +50,11 @@ class VitEncoder:
     @property
     def resolution(self) -> int:
         """See `Encoder.resolution`."""
-        return self._resolution
+        return self._views.size
 
     def prepare(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `Encoder.prepare`."""
-        return self._transform(pixels)
+        return self._views(pixels)
 
     @torch.inference_mode()
     def encode(self, images: Tensor) -> Features:
@@ -84,4 +83,4 @@ def random_encoder(config: VitConfig, resolution: int, seed: int, device: torch.
     """An untrained encoder: what a score is worth is seen beside that of one with random weights."""
     vit = VisionTransformer(config)
     initialise(vit, seed)
-    return VitEncoder(vit, resolution, f"random weights (seed {seed})", device)
+    return VitEncoder(vit, EvalTransform(size=resolution), f"random weights (seed {seed})", device)

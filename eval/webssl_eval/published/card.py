@@ -12,22 +12,21 @@ _BICUBIC = 3
 """Number of the filter in Pillow, by which transformers names it."""
 
 
-def preprocessor(resolution: int) -> dict[str, Any]:
-    """preprocessor_config.json: shorter side to `resolution`, bicubic, centre cut out, ImageNet's mean and deviation."""
-    transform = EvalTransform(size=resolution)
+def preprocessor(views: EvalTransform) -> dict[str, Any]:
+    """preprocessor_config.json: shorter side to that of the views, bicubic, centre cut out, normalised as they are."""
     return {
         "image_processor_type": "BitImageProcessor",
         "do_convert_rgb": True,
         "do_resize": True,
-        "size": {"shortest_edge": resolution},
+        "size": {"shortest_edge": views.size},
         "resample": _BICUBIC,
         "do_center_crop": True,
-        "crop_size": {"height": resolution, "width": resolution},
+        "crop_size": {"height": views.size, "width": views.size},
         "do_rescale": True,
         "rescale_factor": 1 / 255,
         "do_normalize": True,
-        "image_mean": list(transform.mean),
-        "image_std": list(transform.std),
+        "image_mean": list(views.mean),
+        "image_std": list(views.std),
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from safetensors.torch import save_file
 from torch import Tensor
+from webssl_trainer.configs.views import evaluation_views
 from webssl_trainer.errors import UserError
 from webssl_trainer.model import VisionTransformer
 from webssl_trainer.storage import Storage
@@ -54,7 +55,7 @@ def export(storage: Storage, source: Source, out: Path, resolution: int | None =
     try:
         write_weights(part, family.layout.publish(vit.state_dict()))
         _write_json(part / CONFIG, model)
-        _write_json(part / PREPROCESSOR, preprocessor(side))
+        _write_json(part / PREPROCESSOR, preprocessor(evaluation_views(source.trained.objective, side)))
         (part / CARD).write_text(card(source, model, side), encoding="utf-8")
         if out.exists():
             out.rmdir()

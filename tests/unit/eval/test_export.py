@@ -23,7 +23,7 @@ from webssl_eval.published.trained import trained_of
 from webssl_trainer.checkpoint.identity import identity_of, to_bytes
 from webssl_trainer.checkpoint.layout import AttemptKey, FolderKey, split_address
 from webssl_trainer.configs.architecture import architecture
-from webssl_trainer.data import EvalTransform
+from webssl_trainer.configs.views import evaluation_views
 from webssl_trainer.errors import UserError
 from webssl_trainer.model import VisionTransformer
 from webssl_trainer.storage import Storage
@@ -71,11 +71,21 @@ def test_the_comparison_notices_other_weights(storage: Storage, tmp_path: Path) 
         check_equal(tmp_path / "out", drawn(architecture(spec), 8), 56)
 
 
-@pytest.mark.parametrize("size", [(56, 56), (300, 200), (61, 90), (40, 33)])
+@pytest.mark.parametrize(
+    ("objective", "size"),
+    [
+        ("dino", (56, 56)),
+        ("dino", (300, 200)),
+        ("dino", (61, 90)),
+        ("dino", (40, 33)),
+        ("clip", (61, 90)),
+        ("mae", (56, 56)),
+    ],
+)
 def test_the_preprocessor_makes_the_views_that_evaluation_makes(
-    storage: Storage, tmp_path: Path, size: tuple[int, int]
+    storage: Storage, tmp_path: Path, objective: str, size: tuple[int, int]
 ) -> None:
-    spec = spec_of(tmp_path / "run")
+    spec = spec_of(tmp_path / "run", objective=OBJECTIVES[objective])
     commit(storage, spec, drawn(architecture(spec), 7))
     export(storage, find(storage, spec.checkpoint.uri), tmp_path / "out")
     processor = AutoImageProcessor.from_pretrained(tmp_path / "out")
@@ -83,7 +93,7 @@ def test_the_preprocessor_makes_the_views_that_evaluation_makes(
     x, y = np.meshgrid(np.linspace(0, 1, size[0]), np.linspace(0, 1, size[1]))
     pixels = (np.stack([x, y, x * y], axis=-1) * 255).astype(np.uint8)
     theirs = np.asarray(processor(images=Image.fromarray(pixels), return_tensors="np")["pixel_values"])[0]
-    ours = EvalTransform(size=56)(pixels)
+    ours = evaluation_views(objective, 56)(pixels)
     assert theirs.shape == ours.shape == (3, 56, 56)
     one_level = 1 / 255 / 0.22
     apart = 0 if size[0] == size[1] else 255 / 56 + 2

@@ -52,6 +52,11 @@ def text_tower(size: str, context: int = 77) -> TextConfig:
     return TextConfig(*_TOWERS.get(size, _LARGEST), context=context)
 
 
+# Moments of the images that OpenAI trained CLIP on; OpenCLIP and MetaCLIP keep them on all data.
+_MEAN = (0.48145466, 0.4578275, 0.40821073)
+_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
 def clip_crops(side: int = 224) -> CropSpec:
     """One crop of nearly the whole image, neither mirrored (text would be) nor recoloured."""
     return CropSpec(
@@ -62,6 +67,8 @@ def clip_crops(side: int = 224) -> CropSpec:
         flip=0.0,
         photometric_global=(),
         photometric_local=None,
+        mean=_MEAN,
+        std=_STD,
     )
 
 
