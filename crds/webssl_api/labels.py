@@ -20,6 +20,13 @@ TEMPLATE_DIGEST = f"{PREFIX}/template-digest"
 RECIPE = f"{PREFIX}/recipe"
 """Annotation of a run: name of the recipe that its manifest was made from."""
 
+PROFILE = f"{PREFIX}/profile"
+"""Annotation of a run: have rank 0 trace so many of its next steps (at most 20) with torch's profiler; the trace is left below
+spec.checkpoint.uri in `profiles/`. `5`, or `5@ANYTHING`: a repeated request needs another text."""
+
+PROFILE_KEY = "profile"
+"""Key in the ConfigMap with the resolved run, and so a file beside run.yaml: the text of that annotation."""
+
 WORKERS = "workers"
 """Key in the rendezvous ConfigMap's data: number of workers that the operator wants now."""
 

@@ -15,13 +15,14 @@ def standing_marks(
 ) -> dict[tuple[str, str], str]:
     """Kind and name of every standing child, with a mark that is another one whenever its manifest is.
 
-    Manifests depend on the run, its generation and, two of them, on the number of workers; so marks are had without building them.
+    Manifests depend on the run, its generation and, some of them, on the number of workers or the request for a trace; so marks are
+    had without building them.
     """
     budget = {("PodDisruptionBudget", labels.job_name(run.name)): f"{run.uid}/{run.generation}/{workers}"}
     steady = f"{run.uid}/{run.generation}"
     account, job = labels.service_account_name(run.name), labels.job_name(run.name)
     return {
-        ("ConfigMap", labels.run_config_name(run.name)): steady,
+        ("ConfigMap", labels.run_config_name(run.name)): f"{steady}/{run.profile}" if run.profile else steady,
         ("ConfigMap", labels.rendezvous_name(run.name)): f"{steady}/{workers}",
         ("ConfigMap", labels.progress_name(run.name)): steady,
         **{

@@ -12,9 +12,13 @@ from webssl_operator.observe.run import RunView
 
 
 def run_config(run: RunView, spec: WebSSLRunSpec) -> Manifest:
-    """run.yaml: everything that a pod must know about its run."""
+    """run.yaml: everything that a pod must know about its run. Beside it the request for a trace, if any: pods see it change."""
+    asked = {labels.PROFILE_KEY: run.profile} if run.profile else {}
     return _config_map(
-        run, labels.run_config_name(run.name), labels.ROLE_WORKER, data={RUN_KEY: run_yaml(run, spec)}
+        run,
+        labels.run_config_name(run.name),
+        labels.ROLE_WORKER,
+        data={RUN_KEY: run_yaml(run, spec), **asked},
     )
 
 

@@ -11,10 +11,13 @@ from webssl_api import labels
 from webssl_api.run import WebSSLRunSpec
 from webssl_api.status import RunStatus
 
+_MOST_PROFILE = 256
+"""Characters of a request for a trace; a longer one is none, and the trainer says so."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """One run. spec is None when `invalid` says what is wrong with it."""
+    """One run. spec is None when `invalid` says what is wrong with it. profile: the request for a trace, as it was written."""
 
     namespace: str
     name: str
@@ -23,6 +26,7 @@ class RunView:
     generation: int = 0
     deleting: bool = False
     queue: str = ""
+    profile: str = ""
     spec: WebSSLRunSpec | None = None
     invalid: str = ""
     status: RunStatus = field(default_factory=RunStatus)
@@ -50,6 +54,7 @@ class RunView:
             generation=generation,
             deleting="deletionTimestamp" in meta,
             queue=meta.get("labels", {}).get(labels.QUEUE_NAME, ""),
+            profile=(meta.get("annotations") or {}).get(labels.PROFILE, "")[:_MOST_PROFILE],
             spec=spec,
             invalid=invalid,
             status=_status(raw.get("status") or {}),

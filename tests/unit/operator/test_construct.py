@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -182,13 +183,15 @@ def test_marks_name_exactly_the_children_that_are_built(guarded: bool) -> None:
     assert (("PodDisruptionBudget", "small") in built) is guarded
 
 
-def test_a_mark_changes_whenever_its_manifest_does() -> None:
-    one, other = run_of(), run_of()
+@pytest.mark.parametrize("asked", ["", "5"])
+def test_a_mark_changes_whenever_its_manifest_does(asked: str) -> None:
+    one = run_of()
+    other = replace(one, profile=asked)
     assert one.spec is not None
     for workers in (1, 2):
         before, after = standing_marks(one, one.spec, 2, True), standing_marks(other, one.spec, workers, True)
         built = {
-            (m["kind"], m["metadata"]["name"]): m for m in standing_children(one, one.spec, workers, True)
+            (m["kind"], m["metadata"]["name"]): m for m in standing_children(other, one.spec, workers, True)
         }
         old = {(m["kind"], m["metadata"]["name"]): m for m in standing_children(one, one.spec, 2, True)}
         for key, mark in after.items():
@@ -217,6 +220,16 @@ def test_the_mounted_run_reads_back_as_the_same_specification() -> None:
     )
     resolved = ResolvedRun.from_yaml(config["data"]["run.yaml"])
     assert (resolved.spec, resolved.uid) == (run.spec, "u")
+
+
+def test_a_request_for_a_trace_is_a_file_beside_the_mounted_run() -> None:
+    raw = valid_run()
+    raw["metadata"] |= {"uid": "u", "generation": 3, "annotations": {labels.PROFILE: "5@" + "x" * 1000}}
+    run = RunView.of(raw)
+    assert run.spec is not None
+    config = standing_children(run, run.spec, 2, True)[0]
+    assert sorted(config["data"]) == ["profile", "run.yaml"]
+    assert len(config["data"]["profile"]) == 256, "a long text is cut; the trainer says that it is no request"
 
 
 def test_the_appdef_is_the_same_role_for_a_local_scheduler() -> None:

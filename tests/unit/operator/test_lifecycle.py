@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from webssl_api import labels
 from webssl_api.reports import TrainingReport, TrainingState
 from webssl_api.status import CheckpointStatus, Phase, RejectedCheckpoint
+from webssl_operator.plan.actions import Apply
 
 from tests.unit.operator.world import World
 
@@ -109,6 +111,22 @@ def test_a_change_that_a_running_pod_need_not_know_does_not_restart_it() -> None
     world.change_spec(restartPolicy={"maxRestarts": 7})
     world.settle()
     assert world.jobs_made == 1
+
+
+def test_a_request_for_a_trace_reaches_the_pods_and_restarts_nothing() -> None:
+    world = running()
+    for text in ("5", "5@again"):
+        world.annotate(profile=text)
+        decided = world.operate()
+        (applied,) = decided.actions
+        assert isinstance(applied, Apply)
+        assert applied.manifest["metadata"]["name"] == labels.run_config_name(world.name)
+        assert applied.manifest["data"][labels.PROFILE_KEY] == text
+        assert "run.yaml" in applied.manifest["data"]
+        world.settle()
+        assert not world.operate().actions
+    assert world.jobs_made == 1
+    assert world.status.restarts.total == 0
 
 
 def test_a_complete_job_without_evaluation_is_success_even_without_a_report() -> None:

@@ -103,6 +103,12 @@ class World:
         self.run["metadata"]["generation"] += 1
         self._store_run()
 
+    def annotate(self, **annotations: str) -> None:
+        """The user sets annotations with our prefix."""
+        found = {f"{labels.PREFIX}/{name}": text for name, text in annotations.items()}
+        self.run["metadata"].setdefault("annotations", {}).update(found)
+        self._store_run()
+
     def control_jobs(self) -> bool:
         """What the Job controller does: a pod for every index without one, none beyond, none while suspended."""
         changed = self._finish_deletion()

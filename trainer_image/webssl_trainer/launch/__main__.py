@@ -22,6 +22,7 @@ def main() -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # until there is a scratch folder
     settings.scratch.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="webssl-", dir=settings.scratch))
     try:
@@ -29,6 +30,11 @@ def main() -> int:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         start_fork_server()
         from webssl_trainer.launch.pod import run
+        from webssl_trainer.loop.profile_watch import SIGNALLED_NAME, signalled_text
+
+        # By a file: a process that is about to start would be ended by a signal.
+        asked = scratch / SIGNALLED_NAME
+        signal.signal(signal.SIGUSR2, lambda *_: asked.write_text(signalled_text()))
 
         return run(settings, scratch, stop)
     finally:

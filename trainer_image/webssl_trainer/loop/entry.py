@@ -17,7 +17,9 @@ from webssl_trainer.loop.environment import Environment, read_environment
 from webssl_trainer.loop.exits import CRASH, exit_code_of
 from webssl_trainer.loop.leash import tie_to_parent
 from webssl_trainer.loop.narrator import Narrator
+from webssl_trainer.loop.pictures import Pictures
 from webssl_trainer.loop.processes import join_processes
+from webssl_trainer.loop.profiling import step_profiler, watch_for_requests
 from webssl_trainer.loop.session import open_session
 from webssl_trainer.loop.stop import StopRequest
 from webssl_trainer.loop.train import TrainingLoop
@@ -28,6 +30,8 @@ from webssl_trainer.reporting.reporter import last_report
 from webssl_trainer.storage import open_storage
 
 log = structlog.get_logger("webssl.loop")
+_LEFTOVER_SECONDS = 10.0
+"""How long a process that is done waits for pictures and traces on their way."""
 
 
 def main() -> int:
@@ -65,7 +69,15 @@ def train(environment: Environment, stop: StopRequest) -> int:
     structlog.contextvars.bind_contextvars(attempt=session.start.claim.attempt)
     progress = environment.progress_file if environment.local_rank == 0 else None
     narrator = Narrator(session, environment.workers, reporter, metrics, progress)
-    return TrainingLoop(session, narrator, stop).run()
+    watch = watch_for_requests(environment, session)
+    watch.install()
+    profiler = step_profiler(environment, session, watch)
+    pictures = Pictures(session, session.processes.peers.from_leader(environment.pictures))
+    code = TrainingLoop(session, narrator, stop, profiler=profiler, pictures=pictures).run()
+    pictures.close(_LEFTOVER_SECONDS)
+    profiler.close(_LEFTOVER_SECONDS)
+    watch.close()
+    return code
 
 
 def _furthest(seen: Seen, report: TrainingReport | None) -> Seen:

@@ -14,6 +14,8 @@ from webssl_trainer.loop.progress_file import read_progress
 WORKERS = "GROUP_WORLD_SIZE"
 SEEN_NAME = "seen"
 """File in the scratch folder, in the form of `progress_file`: the furthest step any agent saw completed."""
+PICTURES = "WEBSSL_PICTURES"
+"""`0`: no pictures beside the checkpoints."""
 SCRATCH = "WEBSSL_SCRATCH"
 """Local folder of the agent and its processes."""
 
@@ -31,6 +33,7 @@ class Environment:
     workers: int
     seen: Seen
     metrics_port: int
+    pictures: bool
 
     @property
     def progress_file(self) -> Path:
@@ -56,4 +59,5 @@ def read_environment(env: Mapping[str, str]) -> Environment:
         workers=int(env.get(WORKERS, "1")),
         seen=Seen(*read_progress(scratch / SEEN_NAME)),
         metrics_port=int(env.get(names.METRICS_PORT) or names.DEFAULT_METRICS_PORT),
+        pictures=env.get(PICTURES, "1") != "0",
     )

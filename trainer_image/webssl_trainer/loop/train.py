@@ -8,17 +8,19 @@ import structlog
 from webssl_api import exit_codes
 from webssl_api.reports import TrainingState
 
-from webssl_trainer.checkpoint.peers import Peers
 from webssl_trainer.checkpoint.saver import SaveOutcome
-from webssl_trainer.data import Loader, StepBatches
+from webssl_trainer.data import Loader
 from webssl_trainer.loop.agreement import agree
 from webssl_trainer.loop.divergence import end_diverged, is_finite_beyond_the_end
 from webssl_trainer.loop.guard import FiniteGuard
 from webssl_trainer.loop.narrator import Narrator, StepFacts
+from webssl_trainer.loop.pictures import Pictures
+from webssl_trainer.loop.record import record_step
 from webssl_trainer.loop.session import Session
-from webssl_trainer.loop.step import Measured, clip_and_measure, compute_gradients, update
+from webssl_trainer.loop.step import clip_and_measure, compute_gradients, update
 from webssl_trainer.loop.stop import StopRequest
 from webssl_trainer.observe import step_clock as parts
+from webssl_trainer.observe.profiler import StepProfiler
 from webssl_trainer.observe.step_clock import StepClock
 
 log = structlog.get_logger("webssl.loop")
@@ -28,13 +30,21 @@ _DELIVERY_SECONDS = 60.0
 
 
 class TrainingLoop:
-    """One attempt. All processes of the round run it in step."""
+    """One attempt. All processes of the round run it in step; profiler and pictures look on."""
 
     def __init__(
-        self, session: Session, narrator: Narrator, stop: StopRequest, guard: FiniteGuard | None = None
+        self,
+        session: Session,
+        narrator: Narrator,
+        stop: StopRequest,
+        guard: FiniteGuard | None = None,
+        profiler: StepProfiler | None = None,
+        pictures: Pictures | None = None,
     ) -> None:
         self._session, self._narrator, self._stop = session, narrator, stop
         self._guard = guard or FiniteGuard()
+        self._profiler = profiler or StepProfiler()
+        self._pictures = pictures or Pictures(session, wanted=False)
         self._broken_before = 0
         self._total_broken = 0
         self._stalled = 0.0
@@ -67,7 +77,8 @@ class TrainingLoop:
         """Steps up to `end`; True when all processes agreed to stop before it."""
         session = self._session
         while session.step < end:
-            stopping = self._train_step(loader)
+            with self._profiler.step(session.step):
+                stopping = self._train_step(loader)
             if self._guard.has_diverged:
                 self._collect(wait=True)
                 end_diverged(session, self._guard.in_a_row)
@@ -98,7 +109,7 @@ class TrainingLoop:
         agreed = agree(session.processes.signals, self._stop.requested, batches, loader.counters.broken)
         clock.lap(parts.COMMUNICATION)
         self._total_broken = self._broken_before + agreed.broken
-        self._record(batches, agreed.digest, measured, accepted)
+        record_step(session, batches, agreed.digest, measured, accepted)
         seconds = clock.lap(parts.OTHER) - began
         session.step += 1
         session.productive_seconds += seconds
@@ -114,34 +125,6 @@ class TrainingLoop:
         self._narrator.stepped(facts, config.plan.global_batch)
         return agreed.stop
 
-    def _record(self, batches: StepBatches, digest: str, measured: Measured, accepted: bool) -> None:
-        """Rank 0 keeps the step's record for the step log."""
-        session = self._session
-        peers: Peers = session.processes.signals
-        record = {
-            "step": session.step,
-            "first": batches.first,
-            "end": batches.first + session.config.plan.global_batch,
-            "digest": digest,
-            "attempt": session.start.claim.attempt,
-            "world_size": peers.world,
-            "stage": session.config.stage_at(session.step),
-            "losses": dict(measured.losses),
-            "lr": measured.learning_rate,
-            "grad_norm": measured.gradient_norm,
-            "skipped": not accepted,
-        }
-        if session.config.log_sample_ids or not accepted:
-            mine = [sample for batch in batches.batches for sample in batch.sample_ids]
-            record["ids"] = [sample for part in peers.gather(mine) for sample in part]
-        if peers.leads:
-            session.steplog.append(record)
-            if not accepted:
-                log.warning("step.skipped", **record)
-            log.info(
-                "step", step=session.step, loss=round(measured.loss, 6), first=batches.first, digest=digest
-            )
-
     # -- saves -----------------------------------------------------------------------------------------------------
 
     def _start_save(self, final: bool) -> None:
@@ -149,6 +132,7 @@ class TrainingLoop:
         began = time.monotonic()
         self._collect(wait=True)
         session = self._session
+        self._pictures.saving(final)
         session.saver.start(session.state(), session.save_order(final))
         self._stalled = time.monotonic() - began
 
@@ -161,6 +145,7 @@ class TrainingLoop:
             session.saved_step, session.parent = order.key.step, outcome.manifest.digest
             if order.log is not None:
                 session.steplog.committed(order.log)
+            self._pictures.committed(order)
         self._narrator.saved(outcome, self._stalled)
         return outcome
 

@@ -102,6 +102,10 @@ class LocalRun:
         agent.send_signal(signal.SIGTERM)
         return agent.wait(60)
 
+    def send(self, slot: int, number: signal.Signals) -> None:
+        """Send the agent a signal."""
+        self._agents[slot].send_signal(number)
+
     def wait(self, slot: int, seconds: float = 900) -> int:
         """Exit code of an agent that ends by itself."""
         return self._agents[slot].wait(seconds)
