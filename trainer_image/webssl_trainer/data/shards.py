@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from webssl_trainer.errors import UserError
-from webssl_trainer.storage import Storage, StorageNotFoundError, canonical, join
+from webssl_trainer.storage import ObjectInfo, Storage, StorageNotFoundError, canonical, join
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
@@ -18,10 +18,17 @@ _LISTING_PAYS_FROM = 8
 
 @dataclass(frozen=True)
 class Shard:
-    """A tar file of the data set: its URL and size in bytes; size -1 when a named shard does not exist."""
+    """A tar file of the data set.
+
+    Attributes:
+        url: its URL.
+        size: bytes; -1 when a named shard does not exist.
+        version: see `ObjectInfo.version`; not compared.
+    """
 
     url: str
     size: int
+    version: str = field(default="", compare=False)
 
 
 def expand_braces(pattern: str) -> list[str]:
@@ -71,23 +78,23 @@ def expand_source(storage: Storage, source: str | Sequence[str]) -> list[Shard]:
         UserError: the pattern is malformed, or matches no shard at all.
     """
     patterns = [source] if isinstance(source, str) else list(source)
-    sizes: dict[str, int] = {}
+    found: dict[str, Shard] = {}
     named: list[str] = []
-    for pattern in _unlisted(storage, patterns):
+    for pattern in unlisted(storage, patterns):
         for name in expand_braces(pattern):
             if _GLOB.search(name):
-                sizes.update((info.url, info.size) for info in storage.glob(name))
+                found.update((info.url, _shard(info)) for info in storage.glob(name))
             else:
                 named.append(canonical(name))
-    sizes.update(_sizes(storage, [url for url in named if url not in sizes]))
-    if all(size < 0 for size in sizes.values()):
+    found.update(_named(storage, [url for url in named if url not in found]))
+    if all(shard.size < 0 for shard in found.values()):
         raise UserError(
             f"no shard found for spec.data.source {source!r}; check the bucket, the folder and the pattern"
         )
-    return [Shard(url, sizes[url]) for url in sorted(sizes)]
+    return [found[url] for url in sorted(found)]
 
 
-def _unlisted(storage: Storage, patterns: Sequence[str]) -> Iterator[str]:
+def unlisted(storage: Storage, patterns: Sequence[str]) -> Iterator[str]:
     """Patterns with shard-list files replaced by their lines."""
     for pattern in patterns:
         if not pattern.endswith(".txt"):
@@ -100,23 +107,27 @@ def _unlisted(storage: Storage, patterns: Sequence[str]) -> Iterator[str]:
                 yield entry if "://" in entry or entry.startswith("/") else join(folder, entry)
 
 
-def _sizes(storage: Storage, urls: Sequence[str]) -> dict[str, int]:
-    """Sizes of named objects; many in one folder cost one listing instead of one request each."""
+def _named(storage: Storage, urls: Sequence[str]) -> dict[str, Shard]:
+    """Shards of named objects; many in one folder cost one listing instead of one request each."""
     folders: dict[str, list[str]] = defaultdict(list)
     for url in urls:
         folders[url.rpartition("/")[0]].append(url)
-    sizes: dict[str, int] = {}
+    found: dict[str, Shard] = {}
     for folder, members in folders.items():
         if len(members) >= _LISTING_PAYS_FROM:
-            listed = {info.url: info.size for info in storage.list_objects(folder)}
-            sizes.update((url, listed.get(url, -1)) for url in members)
+            listed = {info.url: _shard(info) for info in storage.list_objects(folder)}
+            found.update((url, listed.get(url, Shard(url, -1))) for url in members)
         else:
-            sizes.update((url, _size_or_missing(storage, url)) for url in members)
-    return sizes
+            found.update((url, _shard_or_missing(storage, url)) for url in members)
+    return found
 
 
-def _size_or_missing(storage: Storage, url: str) -> int:
+def _shard(info: ObjectInfo) -> Shard:
+    return Shard(info.url, info.size, info.version)
+
+
+def _shard_or_missing(storage: Storage, url: str) -> Shard:
     try:
-        return storage.size(url)
+        return replace(_shard(storage.info(url)), url=url)
     except StorageNotFoundError:
-        return -1
+        return Shard(url, -1)

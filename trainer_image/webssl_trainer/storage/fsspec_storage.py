@@ -186,7 +186,7 @@ class FsspecStorage:
 
         def infos() -> list[ObjectInfo]:
             entries = [entry for entry in call().values() if entry["type"] == "file"]
-            named = [ObjectInfo(url_of(scheme, entry["name"]), int(entry["size"])) for entry in entries]
+            named = [_info(url_of(scheme, entry["name"]), entry) for entry in entries]
             return sorted(named, key=lambda info: info.url)
 
         try:
@@ -194,9 +194,12 @@ class FsspecStorage:
         except StorageNotFoundError:
             return []
 
-    def size(self, url: str) -> int:
+    def info(self, url: str) -> ObjectInfo:
         system, path = self._system(url, "single")
-        return self._try("size of", url, lambda: int(system.info(path)["size"]))
+        return self._try("size of", url, lambda: _info(canonical(url), system.info(path)))
+
+    def size(self, url: str) -> int:
+        return self.info(url).size
 
     def exists(self, url: str) -> bool:
         try:
@@ -245,6 +248,11 @@ class FsspecStorage:
             self._try("delete", url, lambda: system.rm_file(path))
         except StorageNotFoundError:
             return
+
+
+def _info(url: str, entry: dict[str, Any]) -> ObjectInfo:
+    version = entry.get("ETag") or entry.get("mtime") or entry.get("created") or ""
+    return ObjectInfo(url, int(entry["size"]), str(version).strip('"'))
 
 
 def url_of(scheme: str, path: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
 
@@ -19,10 +19,18 @@ class ByteRange:
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """An object that exists: its URL and its size in bytes."""
+    """An object that exists.
+
+    Attributes:
+        url: its URL.
+        size: bytes.
+        version: what changes when it is written anew, as far as the storage says so (ETag, or time of the last
+            change); "" when it does not. Not compared.
+    """
 
     url: str
     size: int
+    version: str = field(default="", compare=False)
 
 
 class Storage(Protocol):
@@ -51,6 +59,10 @@ class Storage(Protocol):
 
     def glob(self, pattern: str) -> list[ObjectInfo]:
         """Objects whose URL matches `*`, `?`, `[...]`, `**`, sorted by URL; empty when there is none."""
+        ...
+
+    def info(self, url: str) -> ObjectInfo:
+        """Size and version of one object."""
         ...
 
     def size(self, url: str) -> int:
