@@ -76,4 +76,5 @@ def _first(error: ValidationError) -> str:
     problem = error.errors(include_url=False)[0]
     value = repr(problem["input"])
     shown = value if len(value) <= 60 else value[:57] + "..."
-    return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}, not {shown}"
+    wanted = "should be a picture" if problem["type"] == "dataclass_type" else problem["msg"]
+    return f"{'.'.join(str(part) for part in problem['loc'])}: {wanted}, not {shown}"

@@ -1,0 +1,104 @@
+"""Tiny sets in the layouts that some benchmarks' authors publish themselves: TSV and JSON with images beside them."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+from pathlib import Path
+
+from PIL import Image
+
+from tests.unit.eval.benchmarks.published import (
+    chartqa_rows,
+    colour_of,
+    docvqa_rows,
+    gqa_rows,
+    mmbench_rows,
+    png,
+    textvqa_rows,
+)
+
+
+def write_jpeg(path: Path, number: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (6, 6), colour_of(number)).save(path, quality=100, subsampling=0)
+
+
+def write_png(path: Path, number: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(png(number, 16))
+
+
+def mmbench_tsv(folder: Path, count: int) -> None:
+    """OpenCompass: the first pass of a question carries its picture, the others its index."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "mmbench_dev_en_20231003.tsv").open("w", newline="") as file:
+        writer = csv.writer(file, delimiter="\t")
+        writer.writerow(["index", "question", "hint", "A", "B", "C", "D", "answer", "category", "image"])
+        for row in mmbench_rows(count):
+            number = row["index"] % 1_000_000
+            encoded = base64.b64encode(png(number, 16)).decode()
+            image = encoded if row["index"] < 1_000_000 else str(number)
+            hint = "" if row["hint"] == "nan" else row["hint"]
+            options = [row["A"], row["B"], row["C"], ""]
+            writer.writerow(
+                [row["index"], row["question"], hint, *options, row["answer"], row["category"], image]
+            )
+
+
+def gqa_json(folder: Path, count: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    questions, _ = gqa_rows(count)
+    records = {
+        row["id"]: {"question": row["question"], "imageId": row["imageId"], "answer": row["answer"]}
+        for row in questions
+    }
+    (folder / "testdev_balanced_questions.json").write_text(json.dumps(records))
+    for number in range(-(-count // 2)):
+        write_jpeg(folder / "images" / f"n{number}.jpg", number)
+
+
+def chartqa_json(folder: Path, count: int) -> None:
+    test = folder / "ChartQA Dataset" / "test"
+    test.mkdir(parents=True, exist_ok=True)
+    for kind in ("human", "augmented"):
+        records = []
+        for number, row in enumerate(chartqa_rows(count)):
+            if row["type"].startswith(kind):
+                records.append({"imgname": f"{number}.png", "query": row["question"], "label": row["answer"]})
+                write_png(test / "png" / f"{number}.png", number)
+        (test / f"test_{kind}.json").write_text(json.dumps(records))
+
+
+def textvqa_json(folder: Path, count: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = textvqa_rows(count)
+    kept = ("question_id", "question", "answers", "image_id")
+    records = [{name: row[name] for name in kept} for row in rows]
+    words = [{"image_id": row["image_id"], "ocr_tokens": row["ocr_tokens"]} for row in rows]
+    (folder / "TextVQA_0.5.1_val.json").write_text(json.dumps({"data": records}))
+    (folder / "TextVQA_Rosetta_OCR_v0.2_val.json").write_text(json.dumps({"data": words}))
+    for number, row in enumerate(rows):
+        write_jpeg(folder / "train_images" / f"{row['image_id']}.jpg", number)
+
+
+def docvqa_json(folder: Path, count: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    records = []
+    for number, row in enumerate(docvqa_rows(count)):
+        record = {name: row[name] for name in ("question", "answers", "docId")}
+        image = f"documents/{number}_1.png"
+        records.append({"questionId": int(row["questionId"]), "image": image, **record})
+        write_png(folder / image, number)
+    (folder / "val_v1.0_withQT.json").write_text(json.dumps({"dataset_name": "SP-DocVQA", "data": records}))
+
+
+ORIGINALS = {
+    "mmbench": mmbench_tsv,
+    "gqa": gqa_json,
+    "chartqa": chartqa_json,
+    "textvqa": textvqa_json,
+    "docvqa": docvqa_json,
+}
+"""Writes a benchmark's files with `count` questions into its folder."""
