@@ -24,7 +24,7 @@ from webssl_trainer.data.index_table import TableIndex
 from webssl_trainer.data.labelled import LabelledImage, LabelledSet, open_labelled
 from webssl_trainer.data.loader import Loader, LoaderCounters
 from webssl_trainer.data.mixture import MixtureOrder, source_seed
-from webssl_trainer.data.opening import OpenData, Source, load_data, prepare_data
+from webssl_trainer.data.opening import OpenData, Source, check_source, load_data, prepare_data
 from webssl_trainer.data.order import Order, SampleOrder
 from webssl_trainer.data.plan import (
     BatchPlan,
@@ -72,6 +72,7 @@ __all__ = [
     "TableIndex",
     "allowed_worlds",
     "build_index",
+    "check_source",
     "decode_image",
     "expand_source",
     "load_data",

@@ -101,7 +101,7 @@ def build_index(
     damage: list[ShardDamage | None] = [None] * len(shards)
     without_image = 0
     with ThreadPoolExecutor(max_workers=max(1, threads), thread_name_prefix="index") as pool:
-        jobs = {pool.submit(_index_shard, storage, shard): at for at, shard in enumerate(shards)}
+        jobs = {pool.submit(scan_shard, storage, shard): at for at, shard in enumerate(shards)}
         try:
             for done, job in enumerate(as_completed(jobs), start=1):
                 at = jobs[job]
@@ -126,8 +126,8 @@ def build_index(
     return TableIndex.of(shards, found, known, without_image)
 
 
-def _index_shard(storage: Storage, shard: Shard) -> tuple[list[ShardSample], str | None, int]:
-    """Samples of a shard, why it could not be read to its end, and how many samples have no image."""
+def scan_shard(storage: Storage, shard: Shard) -> tuple[list[ShardSample], str | None, int]:
+    """Samples of a shard by range reads, why it could not be read to its end, and how many samples have no image."""
     if shard.size < 0:
         return [], "missing", 0
     request = _REQUEST_BYTES.get(scheme_of(shard.url), _LOCAL_REQUEST_BYTES)

@@ -3,7 +3,8 @@
 A run over one unfiltered source without a stored index is pinned by the digest of its table (`index/<digest>.arrow`
 in the run's folder). All else is pinned by a description, `index/view-<digest>.json`: for each source the digest of
 its index and of its selection, its weight, and the numbers of its order. Everything a description names lies beside
-it, so neither a changed table nor added shards change a run that was started before.
+it (of a stored index the catalogue, whose parts never change), so neither a changed table nor added shards change a
+run that was started before.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from webssl_trainer.data.index import DataIndex
-from webssl_trainer.data.index_build import load_index, load_or_build_index
+from webssl_trainer.data.index_build import index_url, load_index, load_or_build_index
 from webssl_trainer.data.mixture import MixtureOrder, source_seed
 from webssl_trainer.data.order import Order, SampleOrder
+from webssl_trainer.data.read_ranges import suited
 from webssl_trainer.data.selected import JoinedIndex, SelectedIndex
 from webssl_trainer.data.selection import Selection
+from webssl_trainer.data.shards import expand_source
+from webssl_trainer.data.store_find import find_store
+from webssl_trainer.data.store_format import CATALOG
+from webssl_trainer.data.stored_index import StoredIndex
 from webssl_trainer.data.table_filter import Filter, select
 from webssl_trainer.errors import UserError
 from webssl_trainer.storage import Storage, StorageNotFoundError, join
@@ -63,9 +69,10 @@ class OpenData:
 
 @dataclass(frozen=True)
 class _Pinned:
-    """A source in a description."""
+    """A source in a description. store: the folder that a stored index is read from, "" for a table beside this."""
 
     index: str
+    store: str
     selection: str | None
     weight: float
     block: int
@@ -85,9 +92,8 @@ def prepare_data(storage: Storage, sources: Sequence[Source], cache: str, thread
         UserError: see `load_or_build_index` and `select`.
     """
     pinned = [_prepared(storage, source, cache, threads) for source in sources]
-    plain = _Pinned(pinned[0].index, None, pinned[0].weight, Order.block, Order.window)
-    if len(pinned) == 1 and pinned[0] == plain:
-        return plain.index
+    if len(pinned) == 1 and not pinned[0].store and pinned[0].selection is None:
+        return pinned[0].index
     body = json.dumps({"version": _VERSION, "sources": [asdict(item) for item in pinned]}, sort_keys=True)
     digest = _VIEW + _short(body.encode())
     storage.put(_url(cache, digest, "json"), body.encode())
@@ -95,13 +101,22 @@ def prepare_data(storage: Storage, sources: Sequence[Source], cache: str, thread
 
 
 def _prepared(storage: Storage, source: Source, cache: str, threads: int) -> _Pinned:
-    index = load_or_build_index(storage, source.shards, cache, threads)
-    selection = None
+    index: DataIndex
+    stored = find_store(storage, source.shards, source.index)
+    if stored is None:
+        index = load_or_build_index(storage, source.shards, cache, threads)
+    else:
+        index = stored
+        storage.put(index_url(cache, stored.digest), stored.to_bytes())
+    seen, selection = len(index), None
     if source.filter is not None:
         chosen = select(storage, index, source.filter, threads)
-        selection = chosen.digest
+        seen, selection = len(chosen), chosen.digest
         storage.put(_url(cache, selection, "selection"), chosen.to_bytes())
-    return _Pinned(index.digest, selection, source.weight, Order.block, Order.window)
+    if stored is None:
+        return _Pinned(index.digest, "", selection, source.weight, Order.block, Order.window)
+    order = suited(0, seen, stored.span_bytes / seen)
+    return _Pinned(index.digest, stored.folder, selection, source.weight, order.block, order.window)
 
 
 def load_data(storage: Storage, cache: str, digest: str, seed: int) -> OpenData:
@@ -130,7 +145,7 @@ def _order(seed: int, index: DataIndex, pinned: _Pinned) -> Order:
 
 
 def _part(storage: Storage, cache: str, pinned: _Pinned) -> DataIndex:
-    whole = load_index(storage, cache, pinned.index)
+    whole = _whole(storage, cache, pinned)
     if pinned.selection is None:
         return whole
 
@@ -141,6 +156,29 @@ def _part(storage: Storage, cache: str, pinned: _Pinned) -> DataIndex:
         return found
 
     return SelectedIndex(whole, _read(storage, cache, pinned.selection, "selection", selection))
+
+
+def _whole(storage: Storage, cache: str, pinned: _Pinned) -> DataIndex:
+    if not pinned.index.startswith(CATALOG):
+        return load_index(storage, cache, pinned.index)
+
+    def stored(data: bytes) -> StoredIndex:
+        index = StoredIndex.from_bytes(storage, pinned.store, data)
+        if index.digest != pinned.index:
+            raise ValueError(f"its contents have the digest {index.digest}")
+        return index
+
+    return _read(storage, cache, pinned.index, "arrow", stored)
+
+
+def check_source(storage: Storage, source: Source) -> None:
+    """Whether a source is there: its stored index, or else its shards.
+
+    Raises:
+        UserError: neither is.
+    """
+    if find_store(storage, source.shards, source.index) is None:
+        expand_source(storage, source.shards)
 
 
 def _description(digest: str) -> Callable[[bytes], list[dict[str, Any]]]:

@@ -6,7 +6,7 @@ from webssl_api.resolved import ResolvedRun
 
 from webssl_trainer.checkpoint.claims import ClaimBoard
 from webssl_trainer.config import TrainerConfig, trainer_config
-from webssl_trainer.data import expand_source
+from webssl_trainer.data import check_source
 from webssl_trainer.errors import UserError
 from webssl_trainer.rendezvous.policy import Limits, allowed_counts
 from webssl_trainer.storage import Storage
@@ -29,6 +29,5 @@ def check_run(run: ResolvedRun) -> tuple[TrainerConfig, Limits]:
 def check_storage(storage: Storage, config: TrainerConfig) -> None:
     """Data and checkpoint folder can be listed. Raises UserError (nothing there, denied), StorageUnavailableError (away)."""
     for source in config.sources:
-        if not expand_source(storage, source.shards):
-            raise UserError(f"spec.data.source {source.shards} names no shard: check the path and the bucket")
+        check_source(storage, source)
     ClaimBoard(storage, config.checkpoint_uri).keys()
