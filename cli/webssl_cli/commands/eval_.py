@@ -88,7 +88,7 @@ def score(
     over a part of their questions, is labelled partial.
     """
     from webssl_eval.benchmarks.predictions import Prediction, collected, parsed
-    from webssl_eval.benchmarks.registry import BENCHMARKS, named
+    from webssl_eval.benchmarks.registry import by_name, named
     from webssl_eval.benchmarks.scoring import means
     from webssl_eval.benchmarks.scoring import score as computed
     from webssl_trainer.storage import StorageOptions, open_storage
@@ -96,7 +96,7 @@ def score(
     from webssl_cli.views.benchmarks import scores_table
 
     storage = open_storage(StorageOptions.from_env(endpoint=endpoint))
-    known = {benchmark.name: benchmark for benchmark in BENCHMARKS}
+    known = by_name()
     urls = [_address(file) for file in files]
     answers = collected(
         (line for url in urls for line in parsed(storage.read(url), url.rpartition("/")[2], Prediction)),
@@ -115,7 +115,7 @@ def score(
         )
         for benchmark in benchmarks
     ]
-    found = means(results, BENCHMARKS)
+    found = means(results, known.values())
     if as_json:
         typer.echo(json.dumps(_document(results, found), indent=1, ensure_ascii=False))
     else:
@@ -131,7 +131,7 @@ def _references(
 ) -> dict[str, tuple[Reference, ...]]:
     from webssl_eval.benchmarks.checking import questions
     from webssl_eval.benchmarks.predictions import ReferenceLine, kept_references, parsed
-    from webssl_eval.benchmarks.registry import BENCHMARKS
+    from webssl_eval.benchmarks.registry import by_name
     from webssl_trainer.storage import join
 
     if folder is not None:
@@ -143,8 +143,7 @@ def _references(
     beside = join(first.rpartition("/")[0], "references.jsonl")
     if not storage.exists(beside):
         raise CliError(f"{beside}: no references there", "name the folder of the benchmarks with --data")
-    known = {benchmark.name: benchmark for benchmark in BENCHMARKS}
-    return kept_references(parsed(storage.read(beside), "references.jsonl", ReferenceLine), known)
+    return kept_references(parsed(storage.read(beside), "references.jsonl", ReferenceLine), by_name())
 
 
 def _document(results: list[Result], found: Averages) -> dict[str, Any]:

@@ -46,13 +46,18 @@ BENCHMARKS: tuple[Benchmark, ...] = (
 )
 
 
-def named(names: Iterable[str], benchmarks: Iterable[Benchmark] = BENCHMARKS) -> tuple[Benchmark, ...]:
+def by_name() -> dict[str, Benchmark]:
+    """Every benchmark by its name."""
+    return {benchmark.name: benchmark for benchmark in BENCHMARKS}
+
+
+def named(names: Iterable[str]) -> tuple[Benchmark, ...]:
     """The benchmarks of those names in the registry's order; all for no name.
 
     Raises:
         UserError: a name is unknown.
     """
-    known = {benchmark.name: benchmark for benchmark in benchmarks}
+    known = by_name()
     wanted = set(names)
     for name in sorted(wanted - known.keys()):
         raise UserError(f"benchmark {name!r} is unknown; use one of {', '.join(known)}")

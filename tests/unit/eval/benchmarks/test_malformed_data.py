@@ -9,10 +9,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from webssl_eval.benchmarks.checking import Checked, State, check, questions
-from webssl_eval.benchmarks.registry import BENCHMARKS, named
+from webssl_eval.benchmarks.registry import named
 from webssl_trainer.errors import UserError
 from webssl_trainer.storage import open_storage
 
+from tests.unit.eval.benchmarks.contract import PAPER
 from tests.unit.eval.benchmarks.originals import ORIGINALS
 from tests.unit.eval.benchmarks.published import (
     WRITERS,
@@ -24,7 +25,7 @@ from tests.unit.eval.benchmarks.published import (
     write_shards,
 )
 
-every_benchmark = pytest.mark.parametrize("benchmark", BENCHMARKS, ids=lambda benchmark: benchmark.name)
+every_benchmark = pytest.mark.parametrize("benchmark", PAPER, ids=lambda benchmark: benchmark.name)
 
 
 def checked(root: Path, name: str, *, images: bool = False) -> Checked:

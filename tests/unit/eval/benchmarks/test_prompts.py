@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from webssl_eval.benchmarks.checking import questions
-from webssl_eval.benchmarks.registry import BENCHMARKS, named
+from webssl_eval.benchmarks.registry import named
 from webssl_trainer.storage import open_storage
+
+from tests.unit.eval.benchmarks.contract import PAPER
 
 LETTER = "Answer with the option's letter from the given choices directly."
 PHRASE = "Answer the question using a single word or phrase."
@@ -51,7 +53,7 @@ PROMPTS = {
 }
 
 
-@pytest.mark.parametrize("benchmark", BENCHMARKS, ids=lambda benchmark: benchmark.name)
+@pytest.mark.parametrize("benchmark", PAPER, ids=lambda benchmark: benchmark.name)
 def test_the_fourth_question_is_asked_as_cambrian_does(benchmark, published: str) -> None:
     asked = questions(open_storage(), published, benchmark)
     picture, *text = benchmark.prompt(asked[3])

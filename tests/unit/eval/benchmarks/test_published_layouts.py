@@ -12,15 +12,16 @@ from webssl_eval.benchmarks.benchmark import Benchmark
 from webssl_eval.benchmarks.checking import State, check, questions
 from webssl_eval.benchmarks.question import Question
 from webssl_eval.benchmarks.reading.pictures import picture_places, read_pictures
-from webssl_eval.benchmarks.registry import BENCHMARKS, named
+from webssl_eval.benchmarks.registry import named
 from webssl_trainer.errors import UserError
 from webssl_trainer.storage import open_storage
 
 from tests.unit.eval.benchmarks.conftest import COUNT
+from tests.unit.eval.benchmarks.contract import PAPER
 from tests.unit.eval.benchmarks.originals import ORIGINALS
 from tests.unit.eval.benchmarks.published import WRITERS, colour_of
 
-every_benchmark = pytest.mark.parametrize("benchmark", BENCHMARKS, ids=lambda benchmark: benchmark.name)
+every_benchmark = pytest.mark.parametrize("benchmark", PAPER, ids=lambda benchmark: benchmark.name)
 IN_SET = {"mme-p": 2 * COUNT, "mmbench": 3 * COUNT}
 FIRST_IDS = {
     "mme-p": ["existence/0000.png/0", "existence/0000.png/1", "count/0001.png/2"],
