@@ -316,6 +316,13 @@ CREATE = [
         "should be greater than or equal to 2",
     ),
     Wrong(
+        "depths that end before they begin",
+        _S + "evaluation.suites.0",
+        {"depth": {**_KNN, "minDepth": 10, "maxDepth": 2}},
+        "suites.depth.minDepth 10 is not below maxDepth 2: lower it",
+        "suites.depth.minDepth 10.0 is not below maxDepth 2.0: lower it",
+    ),
+    Wrong(
         "a window that is no duration", _S + "restartPolicy", {"window": "one day"}, "should match", "window"
     ),
     Wrong(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webssl_cli.views.numbers import count, decimal
+from webssl_cli.views.numbers import count, decimal, score_text
 
 if TYPE_CHECKING:
     from webssl_api import RunStatus
@@ -81,7 +81,9 @@ def _suites(old: RunStatus, now: RunStatus) -> list[str]:
             continue
         note = f" (retry {suite.retries})" if suite.retries else ""
         if suite.scores:
-            note += ": " + ", ".join(f"{metric} {value:.1f} %" for metric, value in suite.scores.items())
+            note += ": " + ", ".join(
+                f"{metric} {score_text(metric, value)}" for metric, value in suite.scores.items()
+            )
         why = f": {suite.message}" if suite.message else ""
         lines.append(f"evaluation {name}: {suite.phase}{note}{why}")
     return lines

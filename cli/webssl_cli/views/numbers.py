@@ -43,3 +43,10 @@ def seconds_between(start: str | None, end: str | None) -> float | None:
         return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
     except ValueError:
         return None
+
+
+def score_text(metric: str, value: float) -> str:
+    """A score with its unit: `56.3 %`, `0.412 m`."""
+    from webssl_api.reports import UNITS
+
+    return f"{value:.3f} {UNITS[metric]}" if metric in UNITS else f"{value:.1f} %"

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from webssl_cli.views.numbers import NOTHING, count, decimal, duration, percent, seconds_between
+from webssl_cli.views.numbers import (
+    NOTHING,
+    count,
+    decimal,
+    duration,
+    percent,
+    score_text,
+    seconds_between,
+)
 
 if TYPE_CHECKING:
     from webssl_api import RunStatus, WebSSLRunSpec
@@ -17,7 +25,7 @@ if TYPE_CHECKING:
 Phases = Sequence[tuple[str, float]]
 PRIOR, BLIND = "prior", "blind"
 """Scores to compare with: always the most frequent answer; the language model without the image."""
-COMPARED = frozenset({"accuracy", "top1"})
+COMPARED = frozenset({"accuracy", "top1", "miou", "alignment"})
 
 
 def summary(name: str, spec: WebSSLRunSpec, status: RunStatus, phases: Phases = ()) -> RenderableType:
@@ -113,9 +121,9 @@ def score_rows(suite: SuiteStatus) -> list[tuple[str, ...]]:
         (
             suite.name,
             metric,
-            _share(scores[metric]),
-            _share(beside(metric, PRIOR, scores)),
-            _share(beside(metric, BLIND, scores)),
+            score_text(metric, scores[metric]),
+            _beside_text(metric, PRIOR, scores),
+            _beside_text(metric, BLIND, scores),
             count(suite.questions) if "_" not in metric else "",
         )
         for metric in sorted(scores)
@@ -124,13 +132,16 @@ def score_rows(suite: SuiteStatus) -> list[tuple[str, ...]]:
 
 
 def beside(metric: str, what: str, scores: dict[str, float]) -> float | None:
-    """The score to compare `metric` with: `accuracy_colour` with `prior_colour`; a top-5 score with none."""
+    """The score to compare `metric` with: `rmse` with `prior_rmse`, `accuracy_colour` with `prior_colour`; a top-5 score with none."""
+    if f"{what}_{metric}" in scores:
+        return scores[f"{what}_{metric}"]
     head, _, kind = metric.partition("_")
     return scores.get(f"{what}_{kind}" if kind else what) if head in COMPARED else None
 
 
-def _share(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.1f} %"
+def _beside_text(metric: str, what: str, scores: dict[str, float]) -> str:
+    value = beside(metric, what, scores)
+    return NOTHING if value is None else score_text(metric, value)
 
 
 def phases_table(phases: Phases) -> Table:

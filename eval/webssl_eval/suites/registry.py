@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from webssl_api.evaluation import SuiteSpec
 
+from webssl_eval.suites.depth.suite import LinearDepth
 from webssl_eval.suites.interface import Suite
 from webssl_eval.suites.knn import KnnClassification
 from webssl_eval.suites.linear.suite import LinearClassification
@@ -18,6 +19,8 @@ def suite_for(spec: SuiteSpec) -> Suite:
         return LinearClassification(spec.linear)
     if spec.segmentation is not None:
         return LinearSegmentation(spec.segmentation)
+    if spec.depth is not None:
+        return LinearDepth(spec.depth)
     if spec.vqa is not None:
         # Language models are imported only by who needs them: a k-NN pod starts without.
         from webssl_eval.suites.vqa.suite import VisualQuestions

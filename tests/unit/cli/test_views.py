@@ -93,6 +93,15 @@ def test_a_top_5_score_has_no_prior_of_one_class_beside_it() -> None:
     assert [row[1:4] for row in score_rows(suite)] == [("top1", "60.0 %", "10.0 %"), ("top5", "93.0 %", "-")]
 
 
+def test_an_error_in_metres_is_no_per_cent_and_stands_beside_its_own_prior() -> None:
+    scores = {"rmse": 0.4123, "absRel": 9.5, "prior_rmse": 1.25, "prior_absRel": 40.0}
+    suite = SuiteStatus(name="depth", phase="Succeeded", scores=scores, questions=654)
+    assert [row[1:4] for row in score_rows(suite)] == [
+        ("absRel", "9.5 %", "40.0 %"),
+        ("rmse", "0.412 m", "1.250 m"),
+    ]
+
+
 def test_the_speed_of_a_finished_training_is_the_mean_over_its_wall_time() -> None:
     status = TRAINING.model_copy(
         update={"start_time": "2026-01-01T00:00:00Z", "training_completion_time": "2026-01-01T00:00:10Z"}

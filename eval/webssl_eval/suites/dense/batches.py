@@ -65,7 +65,7 @@ def kept_batches(
     folder: Path,
     progress: Callable[[int, int], None],
 ) -> Batches:
-    """The centre view of each image; features lie as float16 in a memory-mapped file."""
+    """The centre view of each image; features lie in a memory-mapped file: float16 behind a norm, which bounds them, else float32."""
     features, values = _kept(encoder, reading, images, sampling, folder, progress)
     for numbers in order_of(len(images), sampling.batch, sampling.seed):
         yield (
@@ -83,6 +83,7 @@ def _kept(
     progress: Callable[[int, int], None],
 ) -> tuple[np.memmap, np.memmap]:
     tables: tuple[np.memmap, np.memmap] | None = None
+    dtype = np.float16 if reading.normed else np.float32
     for start in range(0, len(images), _KEPT_AT_ONCE):
         numbers = range(start, min(len(images), start + _KEPT_AT_ONCE))
         views = []
@@ -94,7 +95,7 @@ def _kept(
             side = encoder.resolution
             tables = (
                 np.lib.format.open_memmap(
-                    folder / "features.npy", "w+", np.float16, (len(images), *found.shape[1:])
+                    folder / "features.npy", "w+", dtype, (len(images), *found.shape[1:])
                 ),
                 np.lib.format.open_memmap(folder / "values.npy", "w+", np.int32, (len(images), side, side)),
             )
