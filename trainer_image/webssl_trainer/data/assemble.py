@@ -158,20 +158,21 @@ class Assembler:
     ) -> Batch:
         import torch
 
+        def empty(crops: int, side: int) -> torch.Tensor:
+            shape = (crops, len(filled), 3, side, side)
+            # A copy from pinned memory to a GPU does not wait for it.
+            return torch.empty(shape, dtype=torch.uint8, pin_memory=torch.cuda.is_available())
+
         spec = self.spec
-        large = np.empty((spec.n_global, len(filled), 3, spec.global_size, spec.global_size), dtype=np.uint8)
-        small = np.empty((spec.n_local, len(filled), 3, spec.local_size, spec.local_size), dtype=np.uint8)
+        large, small = empty(spec.n_global, spec.global_size), empty(spec.n_local, spec.local_size)
         for at, item in enumerate(filled):
-            large[:, at] = item.crops.global_crops
-            small[:, at] = item.crops.local_crops
-        mean = torch.tensor(spec.mean).view(3, 1, 1)
-        std = torch.tensor(spec.std).view(3, 1, 1)
-        scale, shift = 1.0 / (255.0 * std), mean / std
+            large.numpy()[:, at] = item.crops.global_crops
+            small.numpy()[:, at] = item.crops.local_crops
         return Batch(
             positions=places,
             sample_ids=[item.ref.sample_id for item in filled],
-            global_crops=torch.from_numpy(large).float().mul_(scale).sub_(shift),
-            local_crops=torch.from_numpy(small).float().mul_(scale).sub_(shift),
+            global_crops=large,
+            local_crops=small,
             stand_ins=stand_ins,
             broken=broken,
             extras=[item.extras for item in filled],

@@ -33,11 +33,14 @@ class BrokenReport:
 class Batch:
     """One micro-batch: N consecutive positions of one process.
 
+    Crops are bytes, so no pixel is ever NaN or infinite: an image that decodes to such values is a broken sample. What
+    they become for a network is made on the device, see `augment.prepare`.
+
     Attributes:
         positions: int64 (N,), consecutive, rising.
         sample_ids: "shard file name/key" of the image that fills each position (a stand-in where filled).
-        global_crops: float32 (n_global, N, 3, H, W), normalised.
-        local_crops: float32 (n_local, N, 3, h, w), normalised; n_local may be 0.
+        global_crops: uint8 (n_global, N, 3, H, W), cut and mirrored; in pinned memory where there is a GPU.
+        local_crops: uint8 (n_local, N, 3, h, w), likewise; n_local may be 0.
         stand_ins: the positions whose own sample was broken, rising.
         broken: one report for each broken sample that was met, broken stand-ins included.
         extras: for each position the other members of its sample that the loader was asked for, by extension.

@@ -10,7 +10,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Photometric:
-    """Colour and blur of one kind of crop; every field is a probability unless said otherwise.
+    """Colour and blur of one kind of crop, made on the device; a field is a probability unless said otherwise.
 
     Attributes:
         jitter: probability of the colour jitter.

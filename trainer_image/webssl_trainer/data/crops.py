@@ -1,4 +1,4 @@
-"""Where the crops of an image lie, and their pixels as uint8. Geometry only; see photometric.py for colour.
+"""Where the crops of an image lie, and their pixels as uint8. Geometry only; for colour see `augment`.
 
 Source: random resized crop of Inception (Szegedy et al. 2015), multi-crop of SwAV and DINO.
 """
@@ -14,7 +14,6 @@ from PIL import Image
 
 from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.data.draws import Purpose, uniforms
-from webssl_trainer.data.photometric import photometric
 
 _TRIES = 10
 U8 = NDArray[np.uint8]
@@ -91,7 +90,7 @@ def cut(image: Image.Image, box: Box, side: int) -> Image.Image:
 def geometric_crops(
     image: Image.Image, spec: CropSpec, seed: int, position: int
 ) -> tuple[list[Image.Image], list[Image.Image]]:
-    """Global and local crops of an RGB image before any change of colour.
+    """Global and local crops of an RGB image.
 
     All draws are functions of (seed, position, crop number).
     """
@@ -105,17 +104,8 @@ def geometric_crops(
 
 
 def sample_crops(image: Image.Image, spec: CropSpec, seed: int, position: int) -> SampleCrops:
-    """All crops of one sample, geometry and colour, as channel-first uint8 arrays."""
+    """All crops of one sample as channel-first uint8 arrays; their colours are changed on the device."""
     global_crops, local_crops = geometric_crops(image, spec, seed, position)
-    for number, crop in enumerate(global_crops):
-        if spec.photometric_global:
-            recipe = spec.photometric_global[number % len(spec.photometric_global)]
-            global_crops[number] = photometric(crop, recipe, seed, position, number)
-    for number, crop in enumerate(local_crops):
-        if spec.photometric_local is not None:
-            local_crops[number] = photometric(
-                crop, spec.photometric_local, seed, position, spec.n_global + number
-            )
     return SampleCrops(_stacked(global_crops, spec.global_size), _stacked(local_crops, spec.local_size))
 
 

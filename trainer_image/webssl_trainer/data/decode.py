@@ -37,7 +37,7 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         max_pixels: more pixels than this, by the header, are refused before decoding (a decompression bomb).
 
     Raises:
-        BrokenSampleError: not an image, truncated, damaged, or too large.
+        BrokenSampleError: not an image, truncated, damaged, too large, or with pixels that are NaN or infinite.
     """
     if not data:
         raise BrokenSampleError("empty file")
@@ -94,6 +94,8 @@ def _from_wide(values: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Image
 
 
 def _from_float(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Image.Image:
-    finite = np.nan_to_num(values, nan=0.0, posinf=255.0, neginf=0.0)
-    scaled = finite * 255.0 if finite.max(initial=0.0) <= 1.0 else finite
+    bad = values.size - int(np.isfinite(values).sum())
+    if bad:
+        raise BrokenSampleError(f"{bad} of {values.size} pixels are NaN or infinite")
+    scaled = values * 255.0 if values.max(initial=0.0) <= 1.0 else values
     return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8)).convert("RGB")

@@ -47,8 +47,8 @@ class ViewPool:
     Args:
         make: the function.
         workers: threads or processes; 0 works in the calling thread.
-        kind: threads share memory and start at once (Pillow decodes, resizes and blurs without the
-            interpreter lock); processes are spawned, never forked, and cost seconds to start.
+        kind: threads share memory and start at once (Pillow decodes and resizes without the interpreter
+            lock); processes are spawned, never forked, and cost seconds to start.
     """
 
     def __init__(self, make: ViewMaker, workers: int, kind: WorkerKind = "thread") -> None:

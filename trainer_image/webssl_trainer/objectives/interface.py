@@ -116,7 +116,7 @@ class Objective(Protocol):
         must call with the same number of micro-batches. Micro-batches hold whole groups.
 
         Args:
-            micro_batches: this process's consecutive positions; crops on any device.
+            micro_batches: this process's consecutive positions; uint8 crops on any device.
             ctx: the step.
 
         Returns:

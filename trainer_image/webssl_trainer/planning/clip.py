@@ -55,18 +55,18 @@ class ClipPlan:
             + precision.compute * vit.width * (n if precision.copies else tokens)
             + _saved_by_text(text, n, precision)
             + 5 * STORED * 2 * n * text.width
-            + (precision.compute * pixels if precision.halves else 0)
+            + precision.compute * pixels  # what the patch embedding reads
         )
         contrast = _contrast(config, share)
         block = max(
             transformer.passing_in_block(vit, tokens, precision),
             n * text.context * (12 * precision.compute + 3 * precision.residual) * text.width,
         )
-        frozen = transformer.passing_in_frozen_block(vit, tokens, precision)
+        frozen = STORED * pixels + transformer.passing_in_frozen_block(vit, tokens, precision)
         features = 2 * STORED * share.step * text.width
         several = share.micro_batches > 1
         return Activations(
-            inputs=STORED * transformer.pixels(share.step, crops.global_size),
+            inputs=transformer.pixels(share.step, crops.global_size),  # bytes
             held=2 * features if several else 0,
             before=features + max(contrast, frozen) if several else 0,
             saved=saved,

@@ -106,13 +106,13 @@ def activations_of(
     """Activations of given rows: those of one micro-batch, and those of all micro-batches of the step."""
     globals_, locals_ = (transformer.sequence(vit, side) for side in (crops.global_size, crops.local_size))
     tokens = micro.globals * globals_ + micro.locals * locals_
-    pixels = transformer.pixels(micro.globals, crops.global_size) + transformer.pixels(
-        micro.locals, crops.local_size
-    )
+    pixels, bytes_ = _pixels(micro, crops), _pixels(step, crops)
+    global_pixels = STORED * transformer.pixels(micro.globals, crops.global_size)
+    alone = micro.samples == step.samples
     saved = (
         transformer.saved_by_blocks(vit, tokens, precision, config.drop_path)
         + transformer.saved_by_norm(vit.width, tokens, precision)
-        + (precision.compute * pixels if precision.halves else 0)
+        + precision.compute * pixels  # what the patch embedding reads
         + _saved_by_head(vit, config.dino_head, micro.cls, precision)
         + _saved_by_head(vit, config.ibot_head, micro.patches, precision)
         + _saved_by_losses(vit, config, micro)
@@ -120,15 +120,13 @@ def activations_of(
     logits = precision.compute * _logits(config, micro)
     stream = micro.globals * globals_
     return Activations(
-        inputs=STORED
-        * (
-            transformer.pixels(step.globals, crops.global_size)
-            + transformer.pixels(step.locals, crops.local_size)
-        ),
+        inputs=bytes_,
         held=STORED * _targets(config, step),
         before=max(
-            _sinkhorn(config, step, micro, precision),
+            # A single micro-batch keeps the pixels that the teacher read for the student.
+            _sinkhorn(config, step, micro, precision) + (global_pixels if alone else 0),
             precision.compute * _targets(config, step)
+            + global_pixels
             + max(
                 transformer.passing_in_frozen_block(vit, stream, precision),
                 _frozen_head(config.dino_head, precision),
@@ -144,6 +142,11 @@ def activations_of(
             transformer.passing_in_block(vit, tokens, precision),
         ),
     )
+
+
+def _pixels(of: Rows, crops: CropSpec) -> int:
+    """Numbers in all crops; in the loader's, each is a byte."""
+    return transformer.pixels(of.globals, crops.global_size) + transformer.pixels(of.locals, crops.local_size)
 
 
 def flops_of(vit: VitConfig, config: DinoConfig, crops: CropSpec, masked: float) -> SampleFlops:

@@ -57,12 +57,13 @@ class MaePlan:
             + transformer.saved_by_norm(shape.width, hidden, precision)
             + precision.compute * hidden * shape.width
             + 2 * STORED * hidden * values
-            + (precision.compute * pixels if precision.halves else 0)
+            + precision.compute * pixels  # what the patch embedding reads
         )
         predicted = precision.compute * hidden * values if precision.halves else 0
-        loss = STORED * (pixels + 2 * hidden * values) + predicted
+        images = STORED * pixels if precision.halves else 0  # until the targets are cut from them
+        loss = images + STORED * (pixels + 2 * hidden * values) + predicted
         return Activations(
-            inputs=STORED * pixels,
+            inputs=pixels,  # bytes
             held=0,
             before=0,
             saved=saved,

@@ -63,7 +63,7 @@ class Share:
 class Activations:
     """Bytes beside parameters, gradients and optimizer state.
 
-    inputs: of the whole step, on the device throughout.
+    inputs: crops of the whole step as bytes, on the device throughout; their pixels are made where they are used.
     held: results of frozen networks for the whole step, from their computation to the end of the step.
     before: most that is there at a time, inputs left out, before the first trained forward pass; `held` grows in it.
     saved: what autograd keeps of one micro-batch for its backward pass.

@@ -1,4 +1,4 @@
-"""Crops: geometry, colour, and draws that belong to a position."""
+"""Crops: geometry, and draws that belong to a position."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from webssl_trainer.data.crop_spec import CropSpec, Photometric
+from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.data.crops import crop_box, geometric_crops, sample_crops
 from webssl_trainer.data.draws import Purpose, uniforms, uniforms_for
 from webssl_trainer.data.eval_transform import EvalTransform
-from webssl_trainer.data.photometric import photometric, shifted_hue
 
 SPEC = CropSpec(global_size=32, local_size=16, n_local=3)
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8))
@@ -65,43 +64,24 @@ def test_other_positions_seeds_and_crops_differ() -> None:
     assert not np.array_equal(first.local_crops[0], first.local_crops[1])
 
 
-def test_shapes_follow_the_spec_also_without_local_crops_and_colour() -> None:
+def test_shapes_follow_the_spec_also_without_local_crops() -> None:
     crops = sample_crops(PICTURE, SPEC, 0, 0)
     assert (crops.global_crops.shape, crops.local_crops.shape) == ((2, 3, 32, 32), (3, 3, 16, 16))
     assert crops.global_crops.dtype == np.uint8
-    plain = CropSpec(global_size=32, n_global=1, n_local=0, photometric_global=(), photometric_local=None)
-    single = sample_crops(PICTURE, plain, 0, 0)
+    single = sample_crops(PICTURE, CropSpec(global_size=32, n_global=1, n_local=0), 0, 0)
     assert (single.global_crops.shape, single.local_crops.shape) == ((1, 3, 32, 32), (0, 3, 98, 98))
-    pixels = np.asarray(geometric_crops(PICTURE, plain, 0, 0)[0][0]).transpose(2, 0, 1)
-    assert np.array_equal(single.global_crops[0], pixels)
+
+
+def test_colours_are_left_to_the_device() -> None:
+    crops = sample_crops(PICTURE, SPEC, 0, 0)
+    for arrays, images in zip(
+        (crops.global_crops, crops.local_crops), geometric_crops(PICTURE, SPEC, 0, 0), strict=True
+    ):
+        assert np.array_equal(arrays, np.stack([np.asarray(image).transpose(2, 0, 1) for image in images]))
 
 
 def test_an_image_of_one_pixel_has_crops() -> None:
     assert sample_crops(Image.new("RGB", (1, 1), (9, 9, 9)), SPEC, 0, 0).global_crops.shape == (2, 3, 32, 32)
-
-
-def test_a_recipe_of_zeros_changes_nothing() -> None:
-    still = Photometric(jitter=0, grey=0, blur=0, solarise=0)
-    assert photometric(PICTURE, still, 0, 0, 0).tobytes() == PICTURE.tobytes()
-
-
-def test_each_effect_does_what_its_name_says() -> None:
-    off = {"jitter": 0.0, "grey": 0.0, "blur": 0.0, "solarise": 0.0}
-    grey = np.asarray(photometric(PICTURE, Photometric(**{**off, "grey": 1.0}), 0, 0, 0))
-    assert np.array_equal(grey[..., 0], grey[..., 1])
-    blurred = np.asarray(photometric(PICTURE, Photometric(**{**off, "blur": 1.0}), 0, 0, 0))
-    assert blurred.std() < np.asarray(PICTURE).std()
-    solarised = np.asarray(photometric(PICTURE, Photometric(**{**off, "solarise": 1.0}), 0, 0, 0))
-    assert solarised.max() <= 127
-    jittered = photometric(PICTURE, Photometric(**{**off, "jitter": 1.0}), 0, 0, 0)
-    assert jittered.tobytes() != PICTURE.tobytes()
-
-
-def test_a_third_of_the_colour_circle_turns_red_to_green() -> None:
-    red = Image.new("RGB", (2, 2), (255, 0, 0))
-    r, g, b = shifted_hue(red, 1 / 3).getpixel((0, 0))
-    assert g == 255
-    assert max(r, b) < 8
 
 
 def test_draws_are_uniform_and_independent_by_purpose_and_index() -> None:
@@ -111,6 +91,21 @@ def test_draws_are_uniform_and_independent_by_purpose_and_index() -> None:
     assert np.array_equal(rows[7], uniforms(3, 7, Purpose.DROP_PATH, 8))
     assert not np.array_equal(rows[7], uniforms(3, 7, Purpose.BLOCK_MASK, 8))
     assert not np.array_equal(rows[7], uniforms(3, 7, Purpose.DROP_PATH, 8, index=1))
+
+
+@given(
+    st.integers(-(2**70), 2**70),
+    st.lists(st.tuples(st.integers(0, 2**62), st.integers(0, 40)), max_size=6),
+    st.integers(1, 14),
+)
+def test_draws_for_many_positions_are_those_of_numpy_bit_by_bit(
+    seed: int, places: list[tuple[int, int]], count: int
+) -> None:
+    positions, indexes = (np.array([place[i] for place in places], dtype=np.int64) for i in (0, 1))
+    rows = uniforms_for(seed, positions, Purpose.PHOTOMETRIC, count, indexes)
+    assert rows.shape == (len(places), count)
+    for row, (position, index) in zip(rows, places, strict=True):
+        assert np.array_equal(row, uniforms(seed, position, Purpose.PHOTOMETRIC, count, index))
 
 
 def test_more_draws_begin_with_the_fewer() -> None:

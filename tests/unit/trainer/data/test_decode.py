@@ -74,6 +74,19 @@ def test_sixteen_bit_greys_keep_their_high_byte() -> None:
     assert np.asarray(image)[0, :, 0].tolist() == [0, 100, 255]
 
 
+def test_floats_become_bytes_and_those_that_are_no_numbers_a_reason() -> None:
+    values = np.array([[0.0, 0.5, 1.0]], dtype=np.float32)
+    assert np.asarray(decode_image(encoded(Image.fromarray(values), "TIFF")))[0, :, 0].tolist() == [
+        0,
+        128,
+        255,
+    ]
+    for bad in (np.nan, np.inf, -np.inf):
+        values[0, 1] = bad
+        with pytest.raises(BrokenSampleError, match="1 of 3 pixels are NaN or infinite"):
+            decode_image(encoded(Image.fromarray(values), "TIFF"))
+
+
 def test_exif_rotation_is_applied() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

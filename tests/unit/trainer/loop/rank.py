@@ -5,22 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
 from webssl_trainer.checkpoint.resume import Seen
 from webssl_trainer.config import read_run, trainer_config
-from webssl_trainer.data import Batch
 from webssl_trainer.loop.narrator import Narrator
 from webssl_trainer.loop.processes import join_processes
 from webssl_trainer.loop.session import open_session
 from webssl_trainer.loop.stop import StopRequest
 from webssl_trainer.loop.train import TrainingLoop
-from webssl_trainer.objectives import StepContext
 from webssl_trainer.storage import open_storage
 
 
@@ -30,14 +26,14 @@ def main(rank: int, run_file: Path, out: Path, port: int, bad_step: int) -> None
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     processes = join_processes(rank, 2, rank)
     session = open_session(trainer_config(read_run(run_file)), processes, open_storage(), Seen())
-    real = session.objective.forward_backward
 
-    def forward_backward(batches: Sequence[Batch], context: StepContext) -> dict[str, Tensor]:
-        if rank == 1 and context.step == bad_step:
-            batches = [replace(batch, global_crops=batch.global_crops * torch.nan) for batch in batches]
-        return real(batches, context)
+    def spoilt(_module: torch.nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        if rank != 1 or session.step != bad_step:
+            return None
+        images, *others = given
+        return ([x * torch.nan for x in images], *others)
 
-    session.objective.forward_backward = forward_backward  # type: ignore[method-assign]
+    session.objective.trained.register_forward_pre_hook(spoilt)
     code = TrainingLoop(session, Narrator(session, 1, None, None, None), StopRequest()).run()
     digest = hashlib.sha256()
     for module in session.objective.modules.values():

@@ -32,13 +32,15 @@ def objective(config: DinoConfig = CONFIG) -> DinoObjective:
 def batch(config: DinoConfig = CONFIG, samples: int = 4) -> Batch:
     generator = torch.Generator().manual_seed(0)
     crops = config.crops
+
+    def pixels(number: int, side: int) -> torch.Tensor:
+        return torch.randint(256, (number, samples, 3, side, side), generator=generator, dtype=torch.uint8)
+
     return Batch(
         positions=np.arange(samples),
         sample_ids=[str(n) for n in range(samples)],
-        global_crops=torch.randn(2, samples, 3, crops.global_size, crops.global_size, generator=generator),
-        local_crops=torch.randn(
-            crops.n_local, samples, 3, crops.local_size, crops.local_size, generator=generator
-        ),
+        global_crops=pixels(2, crops.global_size),
+        local_crops=pixels(crops.n_local, crops.local_size),
     )
 
 

@@ -61,7 +61,7 @@ def image(position: int, crop: int, size: int) -> torch.Tensor:
     x = np.linspace(0, 3, size) + 0.2 * crop
     rows, columns = np.meshgrid(x, x, indexing="ij")
     channels = [sum(a * np.sin(b * rows + c * columns) for a, b, c in waves[channel]) for channel in range(3)]
-    return torch.tensor(np.stack(channels), dtype=torch.float32)
+    return torch.tensor(128 + 40 * np.stack(channels)).clamp(0, 255).to(torch.uint8)
 
 
 def micro_batch(first: int, count: int, crops: CropSpec) -> Batch:
@@ -79,7 +79,7 @@ def micro_batch(first: int, count: int, crops: CropSpec) -> Batch:
             ]
         )
         if crops.n_local
-        else torch.empty(0),
+        else torch.empty(0, count, 3, 0, 0, dtype=torch.uint8),
         extras=[{"txt": f"{'long ' * (p % 3)}waves, number {p}".encode()} for p in positions],
     )
 

@@ -82,9 +82,12 @@ class Shape:
         return Batch(
             positions=np.arange(first, first + n),
             sample_ids=[str(i) for i in range(n)],
-            global_crops=torch.randn(2, n, 3, crops.global_size, crops.global_size),
-            local_crops=torch.randn(crops.n_local, n, 3, crops.local_size, crops.local_size),
+            global_crops=self._bytes(2, crops.global_size),
+            local_crops=self._bytes(crops.n_local, crops.local_size),
         )
+
+    def _bytes(self, crops: int, side: int) -> torch.Tensor:
+        return torch.randint(256, (crops, self.samples, 3, side, side), dtype=torch.uint8)
 
 
 def storages(tensors: Iterable[torch.Tensor]) -> dict[int, int]:
@@ -192,7 +195,7 @@ class Measured:
 
 
 def measured(objective: Any, batches: list[Batch], context: StepContext) -> Measured:
-    """Run a step of any objective and measure it. Parameters and the batches' pixels do not count."""
+    """Run a step of any objective and measure it. Parameters and the batches' bytes do not count."""
     networks = [p for module in objective.modules.values() for p in module.parameters()]
     known = storages([*networks, *(x for b in batches for x in (b.global_crops, b.local_crops))])
     saved, live = SavedBytes(known), LiveBytes(known)

@@ -82,7 +82,7 @@ def test_the_targets_of_a_step_are_held_and_their_computation_takes_what_was_pla
     objective = shape.objective(Parallel(CPU, bf16=True))
     inputs = [objective._inputs(batch, shape.context()) for batch in shape.batches]
     with LiveBytes(storages(objective.teacher.parameters())) as live:
-        targets = objective._targets(inputs, shape.context())
+        targets = objective._targets(inputs, [], shape.context())
     plan = planned(shape, AUTOCAST)
     assert plan.before == pytest.approx(live.peak, rel=0.05)
     assert plan.held == sum(storages(x for target in targets for x in target).values())

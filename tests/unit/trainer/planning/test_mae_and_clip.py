@@ -62,8 +62,8 @@ class Case:
             Batch(
                 positions=np.arange(i * n, (i + 1) * n),
                 sample_ids=[str(k) for k in range(n)],
-                global_crops=torch.randn(1, n, 3, side, side),
-                local_crops=torch.empty(0, n, 3, 0, 0),
+                global_crops=torch.randint(256, (1, n, 3, side, side), dtype=torch.uint8),
+                local_crops=torch.empty(0, n, 3, 0, 0, dtype=torch.uint8),
                 extras=captions,
             )
             for i in range(self.micro_batches)

@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from webssl_trainer.augment import Crops, prepare
 from webssl_trainer.data.batch import Batch
 from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.model import Parallel, VitConfig
@@ -31,9 +32,9 @@ _TERMS: dict[str, tuple[Loss, dict[str, float]]] = {
 
 
 class _Inputs(NamedTuple):
-    """A micro-batch on the device: the arguments of `ClipNetwork.forward`."""
+    """A micro-batch on the device: what becomes the arguments of `ClipNetwork.forward`."""
 
-    images: Tensor
+    crops: Crops
     tokens: Tensor
     last: Tensor
     kept: KeptBranches | None
@@ -132,8 +133,9 @@ class ClipObjective:
         texts = [members[self.config.caption].decode("utf-8", "replace") for members in batch.extras]
         tokens, last = self.tokenizer(texts)
         positions = torch.from_numpy(batch.positions)
+        (crops,) = prepare(batch, self.config.crops, ctx.seed, ctx.device)
         return _Inputs(
-            images=batch.global_crops[0].to(ctx.device, non_blocking=True),
+            crops=crops,
             tokens=tokens.to(ctx.device, non_blocking=True),
             last=last.to(ctx.device, non_blocking=True),
             kept=kept_branches(
@@ -149,5 +151,5 @@ class ClipObjective:
 
     def _forward(self, x: _Inputs) -> ClipOutput:
         with self.parallel.precision():
-            output: ClipOutput = self.network(*x)
+            output: ClipOutput = self.network(x.crops.pixels(), x.tokens, x.last, x.kept)
         return output

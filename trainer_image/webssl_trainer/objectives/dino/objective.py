@@ -12,6 +12,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
+from webssl_trainer.augment import Crops, prepare
 from webssl_trainer.data.batch import Batch
 from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.model import Parallel, VitConfig
@@ -27,12 +28,12 @@ from webssl_trainer.optim import ParamGroup, Treatment, decays, group_parameters
 
 
 class _Inputs(NamedTuple):
-    """A micro-batch on the device. images: global crops (2 N, 3, H, W) and, if any, local ones (C N, ...).
+    """A micro-batch on the device. crops: global (2 N, 3, H, W) and, if any, local ones (C N, ...), as bytes.
     mask: bool (2 N, L). patches: masked patches counted over (2 N, L), (M,); weights (M,): see `ibot_loss`.
     kept: stochastic depth of all images, or None."""
 
     samples: int
-    images: list[Tensor]
+    crops: list[Crops]
     mask: Tensor
     patches: Tensor
     weights: Tensor
@@ -94,15 +95,17 @@ class DinoObjective:
 
         The teacher sees all micro-batches before the student sees the first, because Sinkhorn-Knopp balances
         the whole global batch. Its logits of the step are held meanwhile: 4 bytes x prototypes for each
-        global crop and masked patch of this process.
+        global crop and masked patch of this process. Pixels are made of bytes again for the student rather than
+        held, unless there is only one micro-batch.
         """
         inputs = [self._inputs(batch, ctx) for batch in micro_batches]
-        targets = self._targets(inputs, ctx)
+        held = [x.crops[0].pixels() for x in inputs] if len(inputs) == 1 else []
+        targets = self._targets(inputs, held, ctx)
         totals = torch.zeros(3, device=ctx.device)
         for index, (x, target) in enumerate(zip(inputs, targets, strict=True)):
             set_last_micro_batch(self.student, index == len(inputs) - 1)
             with self.parallel.precision():
-                output = self.student(x.images, x.mask, x.patches, x.kept)
+                output = self.student(_pixels(x, held), x.mask, x.patches, x.kept)
             terms = self._terms(output, target, x, ctx.global_batch_size)
             self._weighted(terms).backward()  # type: ignore[no-untyped-call]
             totals += terms.detach()
@@ -132,19 +135,18 @@ class DinoObjective:
         masks = draw_masks(batch.positions, crops=2, grid=grid, seed=ctx.seed, config=self.config.masks)
         mask_BL = masks.reshape(2 * samples, -1)
         weights_BL = mask_BL / np.maximum(mask_BL.sum(axis=1, keepdims=True), 1)
-        images = [batch.global_crops, batch.local_crops] if crops.n_local else [batch.global_crops]
         positions = torch.from_numpy(batch.positions)
         image_count = 2 + crops.n_local
         return _Inputs(
             samples=samples,
-            images=[x.flatten(0, 1).to(ctx.device, non_blocking=True) for x in images],
+            crops=prepare(batch, crops, ctx.seed, ctx.device),
             mask=_to(mask_BL, ctx.device),
             patches=_to(np.flatnonzero(mask_BL), ctx.device),
             weights=_to(weights_BL[mask_BL].astype(np.float32), ctx.device),
             kept=kept_branches(
                 positions.repeat(image_count),
                 torch.arange(image_count).repeat_interleave(samples),
-                [2 * samples, crops.n_local * samples][: len(images)],
+                [2 * samples, crops.n_local * samples] if crops.n_local else [2 * samples],
                 seed=ctx.seed,
                 depth=self.vit.depth,
                 drop_rate=self.config.drop_path,
@@ -153,11 +155,11 @@ class DinoObjective:
         )
 
     @torch.no_grad()
-    def _targets(self, inputs: Sequence[_Inputs], ctx: StepContext) -> list[_Targets]:
+    def _targets(self, inputs: Sequence[_Inputs], held: list[Tensor], ctx: StepContext) -> list[_Targets]:
         outputs: list[NetworkOutput] = []
         for x in inputs:
             with self.parallel.precision():
-                outputs.append(self.teacher(x.images[:1], None, x.patches, None))
+                outputs.append(self.teacher(held or [x.crops[0].pixels()], None, x.patches, None))
         temperature = self.config.temperature(ctx.step, ctx.total_steps)
         iterations = self.config.sinkhorn_iterations
         cls = sinkhorn_knopp([o.cls_logits for o in outputs], temperature, iterations, ctx.group)
@@ -182,6 +184,12 @@ class DinoObjective:
     def _weighted(self, terms_3: Tensor) -> Tensor:
         dino, ibot, koleo = terms_3.unbind()
         return dino + self.config.ibot_weight * ibot + self.config.koleo_weight * koleo
+
+
+def _pixels(x: _Inputs, held: list[Tensor]) -> list[Tensor]:
+    """What the student reads; takes what is held of it, so that nobody keeps it longer than the student."""
+    taken, held[:] = held[:], []
+    return [*taken, *(crops.pixels() for crops in x.crops[len(taken) :])]
 
 
 def _local(module: nn.Module) -> list[Tensor]:

@@ -8,6 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from webssl_trainer.augment import prepare
 from webssl_trainer.data.batch import Batch
 from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.model import Parallel, VitConfig
@@ -89,7 +90,8 @@ class MaeObjective:
 
     def _loss(self, batch: Batch, ctx: StepContext) -> Tensor:
         """This micro-batch's share of the mean over the global batch."""
-        images_NCHW = batch.global_crops[0].to(ctx.device, non_blocking=True)
+        (crops,) = prepare(batch, self.config.crops, ctx.seed, ctx.device)
+        images_NCHW = crops.pixels()
         positions_N = torch.from_numpy(batch.positions)
         rows, columns = self.vit.grid_of(*images_NCHW.shape[-2:])
         patches = rows * columns
@@ -110,7 +112,7 @@ class MaeObjective:
         )
         with self.parallel.precision():
             predicted_NMP = self.network(images_NCHW, masks, kept)
-        pixels_NLP = patch_pixels(images_NCHW.float(), self.vit.patch_size)
+        pixels_NLP = patch_pixels(images_NCHW, self.vit.patch_size)
         target_NMP = pixels_NLP.take_along_dim(masks.hidden.unsqueeze(-1), dim=1)
         if self.config.normalise_pixels:
             target_NMP = normalised(target_NMP)

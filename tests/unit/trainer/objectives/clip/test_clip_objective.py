@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from webssl_trainer.augment import prepare
 from webssl_trainer.data.batch import Batch
 from webssl_trainer.errors import UserError
 from webssl_trainer.model import Parallel, VisionTransformer, vit_config
@@ -33,9 +34,11 @@ def objective(config: ClipConfig = CONFIG) -> ClipObjective:
     return ClipObjective(vit_config("tiny", patch_size=8, image_size=16), config, Parallel(CPU), seed=0)
 
 
-def batches(count: int, dtype: torch.dtype = torch.float32) -> list[Batch]:
+def batches(count: int) -> list[Batch]:
     """The same six pairs in `count` micro-batches."""
-    images = torch.randn(1, SAMPLES, 3, 16, 16, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    images = torch.randint(
+        256, (1, SAMPLES, 3, 16, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+    )
     size = SAMPLES // count
     return [
         Batch(
@@ -55,7 +58,8 @@ def context(step: int = 0) -> StepContext:
 
 def plain_loss(o: ClipObjective) -> Tensor:
     """One pass over the whole batch, and the loss as torch spells it."""
-    (batch,) = batches(1, torch.float64)
+    (batch,) = batches(1)
+    (crops,) = prepare(batch, o.config.crops, seed=3, device=CPU)
     positions = torch.from_numpy(batch.positions)
     kept = kept_branches(
         positions,
@@ -67,7 +71,7 @@ def plain_loss(o: ClipObjective) -> Tensor:
         device=torch.device("cpu"),
     )
     tokens, last = o.tokenizer([members["txt"].decode() for members in batch.extras])
-    images, texts, temper = o.network(batch.global_crops[0], tokens, last, kept)
+    images, texts, temper = o.network(crops.pixels(), tokens, last, kept)
     logits = temper[0].exp() * images @ texts.T + temper[1]
     if o.config.loss == "infonce":
         matches = torch.arange(SAMPLES)
@@ -79,9 +83,9 @@ def plain_loss(o: ClipObjective) -> Tensor:
 @pytest.mark.parametrize("count", [1, 2, 3, 6])
 def test_loss_and_gradient_are_those_of_the_whole_batch_in_one_pass(config: ClipConfig, count: int) -> None:
     cached, plain = objective(config), objective(config)
-    cached.network.double()
-    plain.network.double()
-    terms = cached.forward_backward(batches(count, torch.float64), context())
+    for network in (cached.network, plain.network):
+        network.double().register_forward_pre_hook(lambda _, given: (given[0].double(), *given[1:]))
+    terms = cached.forward_backward(batches(count), context())
     expected = plain_loss(plain)
     expected.backward()  # type: ignore[no-untyped-call]
     assert terms["loss"].item() == pytest.approx(expected.item(), rel=1e-6)

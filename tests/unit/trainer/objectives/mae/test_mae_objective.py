@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import ViTMAEConfig, ViTMAEForPreTraining
 from transformers.models.vit_mae.modeling_vit_mae import build_2d_sinusoidal_position_embedding
+from webssl_trainer.augment import prepare
 from webssl_trainer.data.batch import Batch
 from webssl_trainer.errors import UserError
 from webssl_trainer.model import Parallel, VisionTransformer, VitConfig, vit_config
@@ -34,9 +35,15 @@ def batch(size: int = 16, samples: int = SAMPLES) -> Batch:
     return Batch(
         positions=np.arange(10, 10 + samples),
         sample_ids=[str(n) for n in range(samples)],
-        global_crops=torch.randn(1, samples, 3, size, size, generator=generator),
-        local_crops=torch.empty(0, samples, 3, 8, 8),
+        global_crops=torch.randint(256, (1, samples, 3, size, size), generator=generator, dtype=torch.uint8),
+        local_crops=torch.empty(0, samples, 3, 8, 8, dtype=torch.uint8),
     )
+
+
+def pixels(of: Batch) -> Tensor:
+    """What the networks read of a batch."""
+    (crops,) = prepare(of, CONFIG.crops, seed=7, device=CPU)
+    return crops.pixels()
 
 
 def context() -> StepContext:
@@ -107,7 +114,7 @@ def test_loss_and_gradients_are_those_of_an_independent_implementation(normalise
     theirs.load_state_dict(transformers_weights(mine.network))
     masks = draw_masks(torch.from_numpy(batch().positions), patches=16, visible=4, seed=7)
     noise = torch.ones(SAMPLES, 16).scatter(1, masks.visible, 0.0)  # the lowest noise stays visible
-    expected = theirs(batch().global_crops[0], noise=noise).loss
+    expected = theirs(pixels(batch()), noise=noise).loss
     expected.backward()
     terms = mine.forward_backward([batch()], context())
     assert terms["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
@@ -141,7 +148,7 @@ def test_the_encoder_computes_nothing_for_hidden_patches() -> None:
 def test_hidden_pixels_reach_the_loss_as_targets_only() -> None:
     o = objective()
     masks = draw_masks(torch.tensor([10]), patches=16, visible=4, seed=7)
-    images = batch(samples=1).global_crops[0]
+    images = pixels(batch(samples=1))
     before = o.network(images, masks, None)
     changed = images.clone()
     row, column = divmod(int(masks.hidden[0, 0]), 4)
@@ -166,7 +173,7 @@ def test_the_encoder_to_evaluate_is_a_plain_vision_transformer() -> None:
     module, _, path = o.encoder.partition(".")
     encoder = o.modules[module].get_submodule(path)
     assert isinstance(encoder, VisionTransformer)
-    assert encoder.features(batch().global_crops[0])[0].patches.shape == (SAMPLES, 16, VIT.width)
+    assert encoder.features(pixels(batch()))[0].patches.shape == (SAMPLES, 16, VIT.width)
     assert set(VisionTransformer(VIT).state_dict()) == set(encoder.state_dict())
 
 

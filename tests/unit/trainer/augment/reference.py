@@ -1,14 +1,10 @@
-"""Colour jitter, grey, blur and solarisation of one crop. Kept apart from the geometry, so it can move to a device.
-
-Source: BYOL (Grill et al. 2020), appendix B, as DINO and DINOv2 use it.
-"""
+"""Colour jitter, grey, blur and solarisation of one crop by Pillow: what the tensors must match."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageEnhance, ImageFilter, ImageOps
-
 from webssl_trainer.data.crop_spec import Photometric
 from webssl_trainer.data.draws import Purpose, uniforms
 
