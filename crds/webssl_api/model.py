@@ -26,6 +26,13 @@ class ModelSize(StrEnum):
     B7 = "7B"
 
 
+class Weights(StrEnum):
+    """Which of a checkpoint's weights a run begins with."""
+
+    ALL = "all"
+    ENCODER = "encoder"
+
+
 class StartFromSpec(ApiModel):
     """The weights of another run, on the storage that spec.data.storage describes."""
 
@@ -34,6 +41,9 @@ class StartFromSpec(ApiModel):
 
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{12,64}$")] | None = None
     """Digest of the one checkpoint to take, or its first digits as `webssl checkpoints` prints them; unset: whichever is found."""
+
+    weights: Weights = Weights.ALL
+    """All networks of a run of the same objective, or only the encoder, which may be another objective's or an imported one."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -63,4 +73,4 @@ class ModelSpec(ApiModel):
     """Share of residual branches skipped per sample (stochastic depth, uniform over layers)."""
 
     start_from: StartFromSpec | None = None
-    """Weights to begin with, of a run of the same architecture and objective at any resolution; unset: random ones."""
+    """Weights to begin with, of a run of the same architecture at any resolution; unset: random ones."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 from webssl_api.data import DataSpec, FilterSpec
+from webssl_api.model import Weights
 from webssl_api.resolved import ResolvedRun
 from webssl_api.run import WebSSLRunSpec
 
@@ -106,14 +107,12 @@ def trainer_config(run: ResolvedRun) -> TrainerConfig:
         log_sample_ids=spec.log_sample_ids,
         storage=StorageOptions.from_env(endpoint=spec.data.storage.endpoint, region=spec.data.storage.region),
         identity=identity_of(spec),
-        start_from=None if start is None else StartFrom(start.checkpoint, start.digest or ""),
+        start_from=None
+        if start is None
+        else StartFrom(start.checkpoint, start.digest or "", start.weights is Weights.ENCODER),
     )
 
 
-def _stages(spec: WebSSLRunSpec) -> tuple[Stage, ...]:
-    stages: list[Stage] = []
-    first = 0
-    for number, stage in enumerate(spec.schedule.stages):
 def _sources(data: DataSpec) -> tuple[Source, ...]:
     first = Source(data.source, data.weight or 1.0, _filter(data.filter), data.index)
     more = (Source(item.source, item.weight, _filter(item.filter), item.index) for item in data.mix or [])
@@ -124,6 +123,10 @@ def _filter(spec: FilterSpec | None) -> Filter | None:
     return None if spec is None else Filter(spec.table, spec.where, spec.max_unmatched_fraction)
 
 
+def _stages(spec: WebSSLRunSpec) -> tuple[Stage, ...]:
+    stages: list[Stage] = []
+    first = 0
+    for number, stage in enumerate(spec.schedule.stages):
         end = first + spec.schedule.steps_of(number)
         stages.append(Stage(first, end, stage.resolution, stage.local_side(spec.model.patch_size)))
         first = end

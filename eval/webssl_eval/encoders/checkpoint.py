@@ -14,15 +14,13 @@ from webssl_api.run import WebSSLRunSpec
 from webssl_trainer.checkpoint.discovery import verify_objects
 from webssl_trainer.checkpoint.objects import ObjectReader
 from webssl_trainer.configs.architecture import architecture
+from webssl_trainer.configs.encoders import ENCODERS
 from webssl_trainer.configs.views import evaluation_views
 from webssl_trainer.errors import UserError
 from webssl_trainer.model import VisionTransformer, VitConfig
 from webssl_trainer.storage import Storage, StorageNotFoundError, join
 
 from webssl_eval.encoders.vit import VitEncoder
-
-ENCODERS = {"dino": "teacher.backbone", "mae": "autoencoder.encoder", "clip": "clip.vision"}
-"""Dotted name of the module to evaluate, by objective: `Objective.encoder` of each."""
 
 
 def pinned_manifest(storage: Storage, folder: str, digest: str) -> CheckpointManifest:

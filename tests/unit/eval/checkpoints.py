@@ -10,10 +10,10 @@ import torch
 from torch.distributed.checkpoint.state_dict_saver import save as dcp_save
 from webssl_api.manifest import CheckpointManifest
 from webssl_api.run import WebSSLRunSpec
-from webssl_eval.encoders.checkpoint import ENCODERS
 from webssl_trainer.checkpoint.identity import digest_of, identity_of, to_bytes
 from webssl_trainer.checkpoint.layout import IDENTITY_NAME, AttemptKey, FolderKey
 from webssl_trainer.checkpoint.objects import ObjectStore, ObjectWriter
+from webssl_trainer.configs.encoders import ENCODERS
 from webssl_trainer.model import VisionTransformer, VitConfig, initialise
 from webssl_trainer.storage import Storage
 

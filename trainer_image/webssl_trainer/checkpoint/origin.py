@@ -33,10 +33,12 @@ _SHAPES_BELOW = (
 
 @dataclass(frozen=True)
 class StartFrom:
-    """`spec.model.startFrom`: the folder of a checkpoint or of a run; digest: its first digits, "" takes whichever is found."""
+    """`spec.model.startFrom`: the folder of a checkpoint or of a run; digest: its first digits, "" takes whichever is found;
+    encoder_only: leave the rest of its networks, which may be of another objective."""
 
     checkpoint: str
     digest: str = ""
+    encoder_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class Origin:
     folder: str
     manifest: CheckpointManifest
     identity: Mapping[str, Any]
+
+    @property
+    def objective(self) -> str:
+        """Kind of its objective, "unknown" where identity.json names none."""
+        return _objective(self.identity)
 
     @property
     def started_from(self) -> StartedFrom:
@@ -81,24 +88,17 @@ def find_origin(storage: Storage, wanted: StartFrom, peers: Peers) -> Origin:
     return Origin(folder, manifest, json.loads(stored))
 
 
-def check_fits(origin: Origin, identity: Mapping[str, Any]) -> None:
+def check_fits(origin: Origin, identity: Mapping[str, Any], encoder_only: bool = False) -> None:
     """Hold a checkpoint's run against this run's identity. Pure.
 
     Raises:
-        UserError: it has another objective or another architecture; names the first field and both values.
+        UserError: it has another architecture, or another objective where more than the encoder is taken; names the first
+            field and both values.
     """
-    theirs, ours = _objective(origin.identity), _objective(identity)
-    if theirs != ours:
-        raise UserError(
-            f"spec.objective is {ours}, but {FIELD} {origin.folder} was trained with {theirs}: name a checkpoint of {ours}"
-        )
-    if any(field.endswith(_ENCODER_ONLY) for field in origin.identity):
-        raise UserError(
-            f"{FIELD} {origin.folder} is an imported encoder without the rest of its {ours} networks: "
-            "name a checkpoint that a run has saved"
-        )
+    if not encoder_only:
+        _check_networks(origin, _objective(identity))
     for field in sorted(origin.identity.keys() & identity.keys()):
-        if not (field in _SHAPES or field.startswith(_SHAPES_BELOW)):
+        if not (field in _SHAPES or (field.startswith(_SHAPES_BELOW) and not encoder_only)):
             continue
         old, new = origin.identity[field], identity[field]
         if old != new:
@@ -106,6 +106,20 @@ def check_fits(origin: Origin, identity: Mapping[str, Any]) -> None:
                 f"spec.{field} is {new!r}, but {FIELD} {origin.folder} was trained with {old!r}: "
                 "use its value, or start from another checkpoint"
             )
+
+
+def _check_networks(origin: Origin, ours: str) -> None:
+    theirs = origin.objective
+    if theirs != ours:
+        raise UserError(
+            f"spec.objective is {ours}, but {FIELD} {origin.folder} was trained with {theirs}: name a checkpoint of "
+            f"{ours}, or take only its encoder (weights: encoder)"
+        )
+    if any(field.endswith(_ENCODER_ONLY) for field in origin.identity):
+        raise UserError(
+            f"{FIELD} {origin.folder} is an imported encoder without the rest of its {ours} networks: "
+            "take only its encoder (weights: encoder), or name a checkpoint that a run has saved"
+        )
 
 
 def _has(candidate: Candidate, digest: str) -> bool:

@@ -23,9 +23,48 @@ _POSITIONS = ".pos_embed"
 Shape = tuple[int, ...]
 
 
+def all_weights(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """All parameters and buffers of `Objective.modules` under the names that checkpoints have for them."""
+    return {
+        f"modules.{module}.{name}": tensor
+        for module, network in modules.items()
+        for name, tensor in network.state_dict().items()
+    }
+
+
+def encoder_weights(modules: Mapping[str, nn.Module], encoder: str, stored: str) -> dict[str, Tensor]:
+    """The weights of the encoder under the names that a checkpoint has for those of its own.
+
+    Args:
+        modules: `Objective.modules`.
+        encoder: its encoder, `Objective.encoder`.
+        stored: name of the encoder in the checkpoint, whose objective may be another one.
+    """
+    return _below(modules, encoder, f"modules.{stored}")
+
+
 @torch.no_grad()
-def load_weights(storage: Storage, folder: str, modules: Mapping[str, nn.Module], peers: Peers) -> None:
-    """Fill modules in place with the weights that a verified checkpoint has under the same names.
+def spread_encoder(modules: Mapping[str, nn.Module], encoder: str) -> None:
+    """Copy the encoder to the same place of all other modules that have one there: from a teacher to its student."""
+    own, _, inner = encoder.partition(".")
+    source = _below(modules, encoder, "")
+    for module in modules.keys() - {own}:
+        for name, tensor in _below(modules, f"{module}.{inner}", "").items():
+            tensor.copy_(source[name])
+
+
+def _below(modules: Mapping[str, nn.Module], path: str, prefix: str) -> dict[str, Tensor]:
+    """Tensors of the submodule at a path, each as `prefix`.name."""
+    module, _, inner = path.partition(".")
+    state = modules[module].state_dict().items()
+    return {
+        f"{prefix}.{name.removeprefix(inner + '.')}": x for name, x in state if name.startswith(inner + ".")
+    }
+
+
+@torch.no_grad()
+def load_weights(storage: Storage, folder: str, own: Mapping[str, Tensor], peers: Peers) -> None:
+    """Fill tensors in place with the weights that a verified checkpoint has under the same names.
 
     A position embedding that is stored for another grid of patches is interpolated to this run's, so that images of
     this run's size have the features that the stored model gives them.
@@ -33,7 +72,7 @@ def load_weights(storage: Storage, folder: str, modules: Mapping[str, nn.Module]
     Args:
         storage: where the checkpoint is.
         folder: its URL; any number of processes may have written it.
-        modules: whole or sharded networks, `Objective.modules`.
+        own: `all_weights` or `encoder_weights` of whole or sharded networks.
         peers: the processes that load together.
 
     Raises:
@@ -44,11 +83,6 @@ def load_weights(storage: Storage, folder: str, modules: Mapping[str, nn.Module]
         name: tuple(entry.size)
         for name, entry in reader.read_metadata().state_dict_metadata.items()
         if isinstance(entry, TensorStorageMetadata)
-    }
-    own: dict[str, Tensor] = {
-        f"modules.{module}.{name}": tensor
-        for module, network in modules.items()
-        for name, tensor in network.state_dict().items()
     }
     others = {name: torch.empty(stored[name]) for name in differing(own, stored, folder)}
     wanted = {**own, **others}

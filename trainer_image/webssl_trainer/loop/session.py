@@ -19,8 +19,9 @@ from webssl_trainer.checkpoint.peers import Peers
 from webssl_trainer.checkpoint.resume import Seen, Start, begin_attempt, load_state
 from webssl_trainer.checkpoint.saver import SaveOrder, Saver
 from webssl_trainer.checkpoint.steplog import StepLog
-from webssl_trainer.checkpoint.weights import load_weights
+from webssl_trainer.checkpoint.weights import all_weights, encoder_weights, load_weights, spread_encoder
 from webssl_trainer.config import TrainerConfig
+from webssl_trainer.configs.encoders import ENCODERS
 from webssl_trainer.data import DataIndex, Loader, OpenData, load_data, prepare_data
 from webssl_trainer.loop.factory import build_objective
 from webssl_trainer.loop.needs import check_members, read_files
@@ -159,7 +160,7 @@ def assemble(config: TrainerConfig, processes: Processes, storage: Storage, star
             module.load_state_dict(state["modules"][name])
         set_optimizer_state_dict(objective.trained, session.optimizer, state["optimizer"])
     elif origin is not None:
-        load_weights(storage, origin.folder, objective.modules, peers)
+        _take_weights(session, origin)
     return session
 
 
@@ -169,8 +170,20 @@ def _origin(config: TrainerConfig, storage: Storage, start: Start, peers: Peers)
     if start.candidate is not None or wanted is None:
         return None
     origin = find_origin(storage, replace(wanted, digest=start.began_with or wanted.digest), peers)
-    check_fits(origin, config.identity)
+    check_fits(origin, config.identity, wanted.encoder_only)
     return origin
+
+
+def _take_weights(session: Session, origin: Origin) -> None:
+    """All networks from a checkpoint of another run, or the encoder alone."""
+    objective, wanted = session.objective, session.config.start_from
+    storage, folder, peers = session.storage, origin.folder, session.processes.peers
+    if wanted is None or not wanted.encoder_only:
+        load_weights(storage, folder, all_weights(objective.modules), peers)
+        return
+    stored = ENCODERS.get(origin.objective, objective.encoder)
+    load_weights(storage, folder, encoder_weights(objective.modules, objective.encoder, stored), peers)
+    spread_encoder(objective.modules, objective.encoder)
 
 
 def _open_data(config: TrainerConfig, processes: Processes, storage: Storage, pinned: str) -> OpenData:

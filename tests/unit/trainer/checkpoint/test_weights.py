@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict_saver import save as dcp_save
 from webssl_trainer.checkpoint.objects import ObjectStore, ObjectWriter
 from webssl_trainer.checkpoint.peers import Peers
-from webssl_trainer.checkpoint.weights import differing, load_weights
+from webssl_trainer.checkpoint.weights import all_weights, differing, load_weights
 from webssl_trainer.errors import UserError
 from webssl_trainer.model import Parallel, VisionTransformer, vit_config
 from webssl_trainer.model.positions import embedding_for
@@ -48,7 +48,7 @@ def check_all_sizes(folder: str, peers: Peers) -> None:
     theirs = whole(network(28, seed=1))
     for side in (28, 42):
         vit = network(side, 2, peers.group)
-        load_weights(STORAGE, folder, {"student": vit}, peers)
+        load_weights(STORAGE, folder, all_weights({"student": vit}), peers)
         grid = side // 14
         expected = theirs | {"pos_embed": embedding_for(theirs["pos_embed"], grid, grid)}
         for name, value in whole(vit).items():

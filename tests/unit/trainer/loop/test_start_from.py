@@ -16,6 +16,9 @@ from webssl_api import exit_codes
 from webssl_api.manifest import CheckpointManifest
 from webssl_cli.main import make_app
 from webssl_eval.encoders.checkpoint import load_vit
+from webssl_eval.published.exporting import export
+from webssl_eval.published.importing import import_published
+from webssl_eval.published.source import find
 from webssl_trainer.checkpoint.discovery import final_checkpoint, survey
 from webssl_trainer.checkpoint.peers import Peers
 from webssl_trainer.checkpoint.resume import Seen
@@ -156,6 +159,59 @@ def test_a_folder_or_a_digest_names_one_checkpoint_of_several(first: LocalRun, l
         assert session.started_from.step == 5
 
 
+MINIATURE = {"textTower": {"width": 24, "depth": 1, "heads": 3}, "contextLength": 16, "tokenizer": "bytes"}
+
+
+def begun_with_the_encoder(make: Make, origin: str, **spec: Any) -> Session:
+    model = {
+        "size": "tiny",
+        "patchSize": 14,
+        "startFrom": {"checkpoint": origin, "weights": "encoder"},
+    }
+    config = config_of(make(steps=2, model=model, **spec))
+    # Whether the data have captions is not of interest here.
+    return open_session(replace(config, max_bad_fraction=1.0), ALONE, STORAGE, Seen())
+
+
+def encoder_of(session: Session) -> dict[str, torch.Tensor]:
+    prefix = f"{session.objective.encoder}."
+    return {name.removeprefix(prefix): x for name, x in weights(session).items() if name.startswith(prefix)}
+
+
+def test_the_encoder_alone_may_be_taken_into_student_and_teacher_beside_other_heads(
+    first: LocalRun, local_run: Make
+) -> None:
+    small = {"hiddenDim": 16, "bottleneckDim": 8, "prototypes": 32}
+    objective = {"dino": {"dinoHead": small, "ibotHead": small, "localCrops": 2, "koleo": {"groupSize": 2}}}
+    session = begun_with_the_encoder(local_run, first.uri, objective=objective)
+    theirs, mine = encoder_of(opened(first)), weights(session)
+    for name, value in theirs.items():
+        assert torch.equal(mine[f"teacher.backbone.{name}"], value), name
+        assert torch.equal(mine[f"student.backbone.{name}"], value), name
+
+
+def test_the_encoder_of_another_objective_may_be_taken(first: LocalRun, local_run: Make) -> None:
+    session = begun_with_the_encoder(local_run, first.uri, objective={"clip": MINIATURE})
+    theirs, mine = encoder_of(opened(first)), encoder_of(session)
+    assert session.objective.encoder == "clip.vision"
+    assert mine.keys() == theirs.keys()
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+def test_an_imported_encoder_may_be_taken_and_its_missing_heads_are_named_else(
+    first: LocalRun, local_run: Make, tmp_path: Path
+) -> None:
+    candidate = final_checkpoint(STORAGE, first.uri)
+    assert candidate is not None
+    export(STORAGE, find(STORAGE, first.uri), tmp_path / "published")
+    imported = (tmp_path / "imported").as_uri()
+    import_published(tmp_path / "published", STORAGE, imported, "2030-01-01T00:00:00Z")
+    session = begun_with_the_encoder(local_run, imported)
+    mine, theirs = encoder_of(session), encoder_of(opened(first))
+    assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+    assert "take only its encoder (weights: encoder)" in refusal(started(local_run, imported))
+
+
 def refusal(run: LocalRun) -> str:
     with pytest.raises(UserError) as caught:
         opened(run)
@@ -173,7 +229,7 @@ OTHERS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "another objective": (
         {"mae": {"decoder": {"width": 24, "depth": 1, "heads": 3}}},
-        r"spec.objective is mae, but {} .* was trained with dino: name a checkpoint of mae",
+        r"spec.objective is mae, but {} .* was trained with dino: name a checkpoint of mae, or take",
     ),
 }
 
