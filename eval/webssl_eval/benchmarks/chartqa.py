@@ -3,7 +3,8 @@
 Layouts: `data/test-*.parquet` of lmms-lab/ChartQA, or the original `test/test_human.json` and `test/test_augmented.json` with
 `test/png/`. A number is right when it is at most 5 per cent of the reference away, a number with a per cent sign being a
 hundredth of it; years are numbers as others. Any other answer must be the reference, whatever its case: grouped digits,
-units, currency and numbers in words are text. Parts: human and augmented questions.
+units, currency and numbers in words are text. Cambrian-1's script takes numbers with a per cent sign for text as well, which
+only tells for the few references that carry one. Parts: human and augmented questions.
 """
 
 from __future__ import annotations

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from webssl_trainer.storage import Storage, join
+from webssl_trainer.storage import Storage, canonical, join
 
 from webssl_eval.benchmarks.benchmark import Benchmark
 from webssl_eval.benchmarks.question import Problem, Question
@@ -46,6 +48,20 @@ def questions(storage: Storage, uri: str, benchmark: Benchmark) -> tuple[Questio
         UserError: its files are missing or malformed.
     """
     return whole(benchmark.name, load(storage, uri, benchmark))
+
+
+def digest(uri: str, asked: Iterable[Question]) -> str:
+    """SHA-256 of questions: texts, references, and where their pictures are below `uri`; a copy elsewhere has the same.
+
+    Pixels that change behind the same places are not noticed.
+    """
+    root = canonical(uri).rstrip("/")
+    found = hashlib.sha256()
+    for question in asked:
+        places = [str(picture).removeprefix(root) for picture in question.pictures]
+        parts = [question.reference.model_dump_json(), question.text, question.hint, *question.words, *places]
+        found.update("\0".join([*parts, ""]).encode())
+    return found.hexdigest()
 
 
 def check(storage: Storage, uri: str, benchmark: Benchmark, *, images: bool) -> Checked:

@@ -2,7 +2,8 @@
 
 Layouts: `testdev_balanced_instructions/testdev-*.parquet` with `testdev_balanced_images/testdev-*.parquet` of lmms-lab/GQA,
 or the original `testdev_balanced_questions.json` with `images/ID.jpg`. An answer is right when it is the reference in lower
-case, full stops at its end taken off. Words are not reduced to stems, and numbers in words stay words.
+case, full stops at its end taken off. Articles, units and per cent signs count, words are not reduced to stems, and numbers in
+words stay words.
 """
 
 from __future__ import annotations

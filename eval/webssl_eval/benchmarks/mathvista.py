@@ -2,8 +2,9 @@
 
 Layout: `data/testmini-*.parquet` of AI4Math/MathVista. The published `query` is the question. Multiple choice is right by
 letter (`rules/letters.py`). Free answers are right when they are the reference in lower case, or a number at most 5 per cent
-of the reference away. No language model extracts answers, so that scores do not depend on one. Cambrian-1's script compares
-multiple choice answers whole, so that reasoning before the letter costs its models points that the letter rule may give.
+of the reference away. Words, units, grouped digits and per cent signs are text. No language model extracts answers, so that
+scores do not depend on one. Cambrian-1's script compares multiple choice answers whole, so that reasoning before the letter
+costs its models points that the letter rule may give.
 """
 
 from __future__ import annotations

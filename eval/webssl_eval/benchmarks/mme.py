@@ -2,7 +2,8 @@
 
 Layout: `data/test-*.parquet` of lmms-lab/MME. Score: 100 * (acc + acc+) summed over the ten perception subtasks, at most 2000.
 acc is the share of right answers, acc+ the share of images both of whose questions are right. An answer is right when it is
-the reference in lower case, full stops at its end taken off (Cambrian-1). In means the score counts divided by 20.
+the reference in lower case, full stops at its end taken off (Cambrian-1; MME's own tool looks for yes or no in the first four
+characters). In means the score counts divided by 20.
 """
 
 from __future__ import annotations

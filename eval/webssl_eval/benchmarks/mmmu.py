@@ -4,6 +4,8 @@ Layouts: `data/validation-*.parquet` of lmms-lab/MMMU, or one folder a subject a
 does: the first picture, marks such as `<image 1>` taken out of question and options. Multiple choice is right by letter
 (`rules/letters.py`). Open answers: what follows the last cue, without full stops at its end, is right when it is a reference
 in lower case, or a number at most 5 per cent of the reference away. A reference that is a written list names several.
+Numbers in words, units, currency, grouped digits and per cent signs are text. Cambrian-1's script takes the 5 per cent of the
+answer instead, which differs at the margin only.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ class ScienceqaRow(Row):
     question: Text
     choices: tuple[str, ...]
     answer: int
-    hint: str = ""
-    subject: str = ""
+    hint: str | None = None
+    subject: str | None = None
 
 
 def _question(row: ScienceqaRow, place: Place) -> Question | None:
@@ -40,9 +40,9 @@ def _question(row: ScienceqaRow, place: Place) -> Question | None:
             f"answer: {row.answer} is no option of {len(row.choices)}; copy the published file again"
         )
     reference = Reference(
-        id=str(place.index), answers=(letter_of(row.answer),), choices=row.choices, kind=row.subject
+        id=str(place.index), answers=(letter_of(row.answer),), choices=row.choices, kind=row.subject or ""
     )
-    return Question(reference, row.question, (row.image,), str(place), hint=row.hint.strip())
+    return Question(reference, row.question, (row.image,), str(place), hint=(row.hint or "").strip())
 
 
 def prompt(question: Question) -> tuple[Part, ...]:

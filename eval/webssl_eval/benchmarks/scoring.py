@@ -27,7 +27,7 @@ class Result:
         published = self.benchmark.questions
         said = []
         if self.questions != published:
-            said.append(f"{self.questions} questions, {published} are published")
+            said.append(f"over {self.questions} questions, published are {published}")
         if self.scored.absent:
             said.append(f"without {', '.join(self.scored.absent)}")
         if self.unanswered:

@@ -13,7 +13,7 @@ TOLERANCE = 0.05
 def number(text: str) -> float | None:
     """The number that a whole text is, in decimal or exponent form; None for any other text.
 
-    Words ("two"), units ("3 m"), currency ("$5") and grouped digits ("1,000") are no numbers in the published rules.
+    Digits are ASCII. Words ("two"), units ("3 m"), currency ("$5") and grouped digits ("1,000") are no numbers in the published rules.
     """
     found = _NUMBER.fullmatch(text.strip())
     return float(found[0]) if found else None

@@ -9,13 +9,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.unit.eval.benchmarks.published import (
+from tests.unit.eval.benchmarks.made_pictures import colour_of, png
+from tests.unit.eval.benchmarks.published_rows import (
     chartqa_rows,
-    colour_of,
     docvqa_rows,
     gqa_rows,
     mmbench_rows,
-    png,
     textvqa_rows,
 )
 

@@ -14,16 +14,10 @@ from webssl_trainer.errors import UserError
 from webssl_trainer.storage import open_storage
 
 from tests.unit.eval.benchmarks.contract import PAPER
+from tests.unit.eval.benchmarks.made_pictures import png
 from tests.unit.eval.benchmarks.originals import ORIGINALS
-from tests.unit.eval.benchmarks.published import (
-    WRITERS,
-    chartqa_rows,
-    mme_rows,
-    png,
-    textvqa_rows,
-    write_parquet,
-    write_shards,
-)
+from tests.unit.eval.benchmarks.published import WRITERS, write_parquet, write_shards
+from tests.unit.eval.benchmarks.published_rows import chartqa_rows, mme_rows, textvqa_rows
 
 every_benchmark = pytest.mark.parametrize("benchmark", PAPER, ids=lambda benchmark: benchmark.name)
 

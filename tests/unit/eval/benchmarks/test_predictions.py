@@ -115,7 +115,7 @@ def test_missing_predictions_are_refused_with_their_number_and_the_first() -> No
 def test_missing_predictions_count_as_wrong_where_that_is_allowed_and_it_is_said() -> None:
     found = score(GQA, REFERENCES, {"0": "yes", "1": "yes"}, allow_missing=True)
     assert (found.scored.value, found.unanswered) == (50, 2)
-    assert found.label == "4 questions, 12578 are published; 2 unanswered count as wrong"
+    assert found.label == "over 4 questions, published are 12578; 2 unanswered count as wrong"
 
 
 def test_a_prediction_for_no_question_is_refused() -> None:
@@ -146,4 +146,4 @@ def test_a_mean_with_a_score_of_fewer_questions_is_labelled() -> None:
 def test_a_score_without_one_of_its_sources_says_so() -> None:
     reference = Reference(id="1", answers=("A",), choices=("1", "2"), kind="COCO")
     found = score(KNOWN["cvbench-2d"], [reference], {"1": "A"})
-    assert found.label == "1 questions, 1438 are published; without ADE20K"
+    assert found.label == "over 1 questions, published are 1438; without ADE20K"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from webssl_eval.benchmarks.benchmark import Benchmark
-from webssl_eval.benchmarks.checking import State, check, questions
+from webssl_eval.benchmarks.checking import State, check, digest, questions
 from webssl_eval.benchmarks.question import Question
 from webssl_eval.benchmarks.reading.pictures import picture_places, read_pictures
 from webssl_eval.benchmarks.registry import named
@@ -18,8 +19,9 @@ from webssl_trainer.storage import open_storage
 
 from tests.unit.eval.benchmarks.conftest import COUNT
 from tests.unit.eval.benchmarks.contract import PAPER
+from tests.unit.eval.benchmarks.made_pictures import colour_of
 from tests.unit.eval.benchmarks.originals import ORIGINALS
-from tests.unit.eval.benchmarks.published import WRITERS, colour_of
+from tests.unit.eval.benchmarks.published import WRITERS
 
 every_benchmark = pytest.mark.parametrize("benchmark", PAPER, ids=lambda benchmark: benchmark.name)
 IN_SET = {"mme-p": 2 * COUNT, "mmbench": 3 * COUNT}
@@ -135,6 +137,36 @@ def test_mmmu_takes_one_folder_a_subject_too(tmp_path: Path) -> None:
     # questions 0 and 1 have options, one of them in double quotes; 2 is open with two accepted answers
     assert asked[1].reference.choices == ("a lion", "it's a <image 2>", "a wall")
     assert asked[2].reference.answers == ("$6,000", "6000")
+
+
+@every_benchmark
+def test_object_storage_gives_the_same_questions_and_pictures_as_a_folder(
+    benchmark: Benchmark, published: str
+) -> None:
+    storage, copy = open_storage(), "memory://benchmarks"
+    local = f"{published}/{benchmark.name}"
+    for info in storage.list_objects(local):
+        storage.put(f"{copy}/{benchmark.name}{info.url.removeprefix(local)}", storage.read(info.url))
+    here, there = found(published, benchmark), found(copy, benchmark)
+    assert [question.reference for question in here] == [question.reference for question in there]
+    assert colours(here) == colours(there)
+    assert digest(published, here) == digest(copy, there)
+
+
+def test_the_digest_tells_other_questions_references_and_places(published: str) -> None:
+    asked = found(published, named(["textvqa"])[0])
+    first = asked[0]
+    other = first.reference.model_copy(update={"answers": ("x",) * 10})
+    changed = [
+        replace(first, text="why?"),
+        replace(first, hint="look"),
+        replace(first, words=("one",)),
+        replace(first, reference=other),
+        replace(first, pictures=asked[1].pictures),
+    ]
+    digests = {digest(published, [question, *asked[1:]]) for question in [first, *changed]}
+    assert len(digests) == 6
+    assert digest(published, asked[::-1]) != digest(published, asked)
 
 
 def test_only_benchmarks_that_exist_can_be_named() -> None:
