@@ -13,6 +13,7 @@ from webssl_cli.commands.checkpoints import checkpoints
 from webssl_cli.commands.demo import demo
 from webssl_cli.commands.export import export
 from webssl_cli.commands.import_ import import_
+from webssl_cli.commands.index import index
 from webssl_cli.commands.plan import plan
 from webssl_cli.commands.replay import replay
 from webssl_cli.commands.run import run
@@ -47,10 +48,11 @@ def make_app(*, with_cluster: bool) -> typer.Typer:
     app.command(rich_help_panel="Manifests")(plan)
     app.add_typer(recipe.app, name="recipe", help="Published settings, as data.", rich_help_panel="Manifests")
     app.command(rich_help_panel="On this machine")(run)
-    app.add_typer(data.app, name="data", help="Images into shards.", rich_help_panel="Data and checkpoints")
+    app.add_typer(data.app, name="data", help="Images into shards, and what is in them.", rich_help_panel="Data and checkpoints")
     app.add_typer(
         eval_.app, name="eval", help="The paper's benchmarks.", rich_help_panel="Data and checkpoints"
     )
+    app.command(rich_help_panel="Data and checkpoints")(index)
     app.command(rich_help_panel="Data and checkpoints")(checkpoints)
     app.command(rich_help_panel="Data and checkpoints")(replay)
     app.command(rich_help_panel="Data and checkpoints")(export)

@@ -1,4 +1,4 @@
-"""`webssl data`: images into shards."""
+"""`webssl data`: images into shards, and what is in them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from webssl_cli.commands.data_look import look
+from webssl_cli.commands.data_order import order
 from webssl_cli.commands.options import Endpoint
 from webssl_cli.console import err, out
 from webssl_cli.errors import CliError
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from webssl_trainer.storage import Storage
 
 app = typer.Typer(no_args_is_help=True)
+app.command()(look)
+app.command()(order)
 Uri = Annotated[str, typer.Argument(help="Folder such as s3://bucket/images or file:///data/images.")]
 
 

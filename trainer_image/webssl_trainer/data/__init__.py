@@ -39,6 +39,7 @@ from webssl_trainer.data.plan import (
 from webssl_trainer.data.selected import JoinedIndex, SelectedIndex
 from webssl_trainer.data.selection import Selection
 from webssl_trainer.data.shards import Shard, expand_source
+from webssl_trainer.data.stored_index import StoredIndex
 from webssl_trainer.data.table_filter import Filter, select
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "ShardDamage",
     "Source",
     "StepBatches",
+    "StoredIndex",
     "TableIndex",
     "allowed_worlds",
     "build_index",

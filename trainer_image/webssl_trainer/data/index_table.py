@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -64,12 +64,16 @@ class TableIndex:
 
     def count_with(self, ext: str) -> int:
         """How many samples have a further member with this extension (lower case)."""
-        if ext not in self._exts or len(self) == 0:
-            return 0
-        parts = self._table["extras"].combine_chunks().flatten()
-        return int(
-            np.count_nonzero(parts.field("ext").to_numpy(zero_copy_only=False) == self._exts.index(ext))
-        )
+        return self.counts("members").get(ext, 0)
+
+    def counts(self, column: Literal["formats", "members"]) -> dict[str, int]:
+        """Samples by extension: of the images ("formats") or of the other members ("members")."""
+        codes = self._ext
+        if column == "members" and len(self):
+            parts = self._table["extras"].combine_chunks().flatten()
+            codes = parts.field("ext").to_numpy(zero_copy_only=False)
+        found = np.bincount(codes, minlength=len(self._exts)).tolist() if codes.size and len(self) else []
+        return {ext: number for ext, number in sorted(zip(self._exts, found, strict=False)) if number}
 
     def locate(self, index: int) -> SampleRef:
         """Where sample `index` (0-based) lies.

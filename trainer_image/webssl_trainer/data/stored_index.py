@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -143,7 +143,7 @@ class StoredIndex:
         """How many samples have a further member with this extension (lower case)."""
         return self.counts("members").get(ext, 0)
 
-    def counts(self, column: str) -> dict[str, int]:
+    def counts(self, column: Literal["formats", "members"]) -> dict[str, int]:
         """Samples by extension: of the images ("formats") or of the other members ("members")."""
         flat = _chunk(self._rows, column).flatten()
         table = pa.table({"ext": flat.field("ext"), "count": flat.field("count")})
