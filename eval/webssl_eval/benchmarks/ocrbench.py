@@ -1,25 +1,36 @@
 """OCRBench (Liu et al. 2023): 1000 questions, a point each.
 
-Layout: `data/test-*.parquet` of echo840/OCRBench. A point for an answer that contains a reference, both in lower case with
-line ends as spaces; handwritten formulas keep their case and lose all spaces. The value is in per cent, as in the paper's
-table; `points` is the benchmark's own score, of 1000 for all questions.
+Layouts: `data/test-*.parquet` of echo840/OCRBench, or the original `OCRBench.json` with `OCRBench_Images/`. A point for an answer
+that contains a reference, both in lower case with line ends as spaces; handwritten formulas keep their case and lose all spaces.
+Articles, units and per cent signs of the reference must be there, numbers in words stay words. The value is in per cent, as in
+the paper's table; `points` is the benchmark's own score, of 1000 for all questions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import fsum
+from typing import Annotated
 
-from pydantic import field_validator
+from pydantic import BeforeValidator, Field
 
 from webssl_eval.benchmarks.benchmark import Benchmark, Category, Scored
 from webssl_eval.benchmarks.prompts import SHORT, asking
 from webssl_eval.benchmarks.question import Cell, Question, Reference
+from webssl_eval.benchmarks.reading.json_files import json_layout
 from webssl_eval.benchmarks.reading.parquet import parquet_layout
 from webssl_eval.benchmarks.reading.rows import Place, Row, Text
 from webssl_eval.benchmarks.rules.means import by_kind, credits_of, percent
+from webssl_eval.images import ref_of
 
 FORMULAS = "Handwritten Mathematical Expression Recognition"
+
+
+def _several(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Answers = Annotated[tuple[Text, ...], BeforeValidator(_several), Field(min_length=1)]
 
 
 class OcrbenchRow(Row):
@@ -27,18 +38,28 @@ class OcrbenchRow(Row):
 
     question: Text
     question_type: Text
-    answer: tuple[Text, ...]
+    answer: Answers
     image: Cell
 
-    @field_validator("answer", mode="before")
-    @classmethod
-    def _several(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
+
+class OcrbenchRecord(Row):
+    """A record of the original JSON file; its ids are those of the data sets that it draws from."""
+
+    question: Text
+    type: Text
+    answers: Answers
+    image_path: Text
 
 
 def _question(row: OcrbenchRow, place: Place) -> Question:
     reference = Reference(id=str(place.index), answers=row.answer, kind=row.question_type)
     return Question(reference, row.question, (row.image,), str(place))
+
+
+def _original(row: OcrbenchRecord, place: Place) -> Question:
+    reference = Reference(id=str(place.index), answers=row.answers, kind=row.type)
+    picture = ref_of(place.folder, f"OCRBench_Images/{row.image_path}")
+    return Question(reference, row.question, (picture,), str(place))
 
 
 def is_right(reference: Reference, answer: str) -> bool:
@@ -68,7 +89,10 @@ BENCHMARK = Benchmark(
     version=1,
     questions=1000,
     published="echo840/OCRBench",
-    layouts=(parquet_layout(("data/test-*.parquet", "test-*.parquet"), OcrbenchRow, _question),),
+    layouts=(
+        parquet_layout(("data/test-*.parquet", "test-*.parquet"), OcrbenchRow, _question),
+        json_layout(("OCRBench.json",), OcrbenchRecord, _original),
+    ),
     prompt=asking(SHORT),
     score=score,
     new_tokens=512,

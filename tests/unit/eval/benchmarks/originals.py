@@ -15,6 +15,8 @@ from tests.unit.eval.benchmarks.published_rows import (
     docvqa_rows,
     gqa_rows,
     mmbench_rows,
+    ocrbench_rows,
+    seed_rows,
     textvqa_rows,
 )
 
@@ -93,7 +95,33 @@ def docvqa_json(folder: Path, count: int) -> None:
     (folder / "val_v1.0_withQT.json").write_text(json.dumps({"dataset_name": "SP-DocVQA", "data": records}))
 
 
+def ocrbench_json(folder: Path, count: int) -> None:
+    """One answer is written as text, several as a list; ids come twice, being those of the sources."""
+    folder.mkdir(parents=True, exist_ok=True)
+    records = []
+    for number, row in enumerate(ocrbench_rows(count)):
+        answers = row["answer"] if len(row["answer"]) > 1 else row["answer"][0]
+        record = {"dataset_name": row["dataset"], "id": number % 2, "image_path": f"made/{number}.png"}
+        records.append(
+            {**record, "question": row["question"], "answers": answers, "type": row["question_type"]}
+        )
+        write_png(folder / "OCRBench_Images" / "made" / f"{number}.png", number)
+    (folder / "OCRBench.json").write_text(json.dumps(records))
+
+
+def seed_json(folder: Path, count: int) -> None:
+    """Names of images have no ending."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [{name: row[name] for name in row if name not in {"image", "segment"}} for row in seed_rows(count)]
+    rows[-1]["data_id"] = "P01/video.mp4"
+    (folder / "SEED-Bench.json").write_text(json.dumps({"questions": rows, "question_type": {}}))
+    for number in range(count):
+        write_png(folder / "SEED-Bench-image" / f"{number}", number)
+
+
 ORIGINALS = {
+    "seed-i": seed_json,
+    "ocrbench": ocrbench_json,
     "mmbench": mmbench_tsv,
     "gqa": gqa_json,
     "chartqa": chartqa_json,
