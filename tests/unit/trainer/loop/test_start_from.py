@@ -31,6 +31,7 @@ from webssl_trainer.loop.replay import replay
 from webssl_trainer.loop.session import Session, open_session
 from webssl_trainer.loop.stop import StopRequest
 from webssl_trainer.loop.train import TrainingLoop
+from webssl_trainer.model.positions import embedding_for
 from webssl_trainer.storage import open_storage
 
 from tests.unit.trainer.loop.conftest import LocalRun
@@ -114,6 +115,20 @@ def test_images_of_a_larger_size_have_the_features_that_the_other_model_gives_th
     (there,), (here,) = (net.features(images) for net in (old, session.objective.modules["teacher"].backbone))
     torch.testing.assert_close(here.cls, there.cls)
     torch.testing.assert_close(here.patches, there.patches)
+
+
+def test_the_fixed_positions_of_mae_are_interpolated_too_those_of_its_decoder_included(
+    local_run: Make,
+) -> None:
+    objective = {"mae": {"decoder": {"width": 24, "depth": 1, "heads": 3}}}
+    small = local_run(steps=1, objective=objective)
+    train(opened(small))
+    old, new = opened(small), opened(started(local_run, small.uri, LARGER, objective=objective))
+    for name, value in weights(new).items():
+        theirs = weights(old)[name]
+        expected = embedding_for(theirs, 3, 3) if name.endswith("pos_embed") else theirs
+        assert torch.equal(value, expected), name
+    assert sum(value.shape[1:2] == (10,) for value in weights(new).values()) == 2
 
 
 def test_its_checkpoints_say_where_it_began_and_it_goes_on_from_them_when_the_other_run_is_gone(
