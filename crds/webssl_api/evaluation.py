@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from webssl_api.base import ApiModel, Rule
-from webssl_api.evaluation_probes import DepthSuite, LinearSuite, SegmentationSuite
+from webssl_api.evaluation_probes import AlignmentSuite, DepthSuite, LinearSuite, SegmentationSuite
 from webssl_api.uris import StorageUri, is_storage_uri, uri_cel, uri_message
 from webssl_api.workers import PodTemplateSpec
 
@@ -121,7 +121,7 @@ class VqaSuite(ApiModel):
     )
 
 
-KINDS = ("vqa", "knn", "linear", "segmentation", "depth")
+KINDS = ("vqa", "knn", "linear", "segmentation", "depth", "alignment")
 _NAMED = " and ".join([", ".join(KINDS[:-1]), KINDS[-1]])
 
 
@@ -147,6 +147,9 @@ class SuiteSpec(ApiModel):
 
     depth: DepthSuite | None = None
     """Monocular depth."""
+
+    alignment: AlignmentSuite | None = None
+    """Alignment with a language model."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(

@@ -41,7 +41,7 @@ class LinearSuite(ApiModel):
 
     learning_rates: Annotated[
         list[Annotated[float, Field(gt=0, le=100)]], Field(min_length=1, max_length=64)
-    ] = Field(default_factory=lambda: list(PUBLISHED_RATES))
+    ] = Field(default=list(PUBLISHED_RATES))
     """Rates of the grid for a batch of 256; they are scaled by batchSize / 256 (published: 13 from 1e-5 to 0.1)."""
 
     augment: bool = True

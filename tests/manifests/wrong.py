@@ -319,8 +319,14 @@ CREATE = [
         "depths that end before they begin",
         _S + "evaluation.suites.0",
         {"depth": {**_KNN, "minDepth": 10, "maxDepth": 2}},
-        "suites.depth.minDepth 10 is not below maxDepth 2: lower it",
+        "suites.depth.minDepth minDepth is not below maxDepth maxDepth: lower it",
         "suites.depth.minDepth 10.0 is not below maxDepth 2.0: lower it",
+    ),
+    Wrong(
+        "more neighbours than pairs",
+        _S + "evaluation.suites.0",
+        {"alignment": {"pairs": "s3://pairs/a.tar", "languageModel": "/models/lm", "k": 12, "maxPairs": 12}},
+        "suites.alignment.k 12 is not below maxPairs 12: lower it",
     ),
     Wrong(
         "a window that is no duration", _S + "restartPolicy", {"window": "one day"}, "should match", "window"

@@ -21,8 +21,12 @@ def suite_for(spec: SuiteSpec) -> Suite:
         return LinearSegmentation(spec.segmentation)
     if spec.depth is not None:
         return LinearDepth(spec.depth)
+    # Language models are imported only by who needs them: a k-NN pod starts without.
+    if spec.alignment is not None:
+        from webssl_eval.suites.alignment.suite import LanguageAlignment
+
+        return LanguageAlignment(spec.alignment)
     if spec.vqa is not None:
-        # Language models are imported only by who needs them: a k-NN pod starts without.
         from webssl_eval.suites.vqa.suite import VisualQuestions
 
         return VisualQuestions(spec.vqa)

@@ -174,6 +174,23 @@ def test_a_suite_reports_and_leaves_scores_and_predictions_next_to_the_checkpoin
     assert hashlib.sha256(storage.read(f"{folder}/{entry.path}")).hexdigest() == entry.sha256
 
 
+def test_tables_and_pictures_of_a_suite_lie_beside_its_scores_and_are_not_computed_twice(
+    environment, storage, tmp_path, folder, monkeypatch
+):
+    labelled = f"{(tmp_path / 'labelled').as_uri()}/*.tar"
+    probe = {"train": labelled, "test": labelled, "steps": 3, "batchSize": 2, "learningRates": [0.1, 0.2]}
+    run = run_of(tmp_path, evaluation={"suites": [{"linear": probe, "name": "probe"}]})
+    (tmp_path / "run.yaml").write_text(run.to_yaml())
+    environment[env.SUITE] = "probe"
+    assert main(environment) == exit_codes.COMPLETE
+    report = EvaluationReport.model_validate_json((tmp_path / "reports" / "knn.json").read_text())
+    assert (report.suite, report.kind, set(report.scores)) == ("probe", "linear", {"top1", "top5", "prior"})
+    heads = json.loads(storage.read(f"{folder}/eval/probe/heads.json"))
+    assert len(heads) == 8
+    monkeypatch.setattr(job, "checkpoint_encoder", lambda *_: pytest.fail("the encoder was loaded again"))
+    assert main(environment) == exit_codes.COMPLETE
+
+
 def test_known_scores_are_reported_again_without_computing(environment, tmp_path, monkeypatch):
     assert main(environment) == exit_codes.COMPLETE
     first = (tmp_path / "reports" / "knn.json").read_text()
