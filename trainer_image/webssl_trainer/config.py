@@ -17,7 +17,7 @@ from webssl_trainer.configs import objective_config
 from webssl_trainer.configs.architecture import architecture
 from webssl_trainer.data import BatchPlan, CropSpec, Filter, Source
 from webssl_trainer.errors import UserError
-from webssl_trainer.model import VitConfig
+from webssl_trainer.model import Compute, VitConfig
 from webssl_trainer.objectives.interface import ObjectiveConfig
 from webssl_trainer.optim import OptimConfig
 from webssl_trainer.storage import StorageOptions
@@ -40,6 +40,7 @@ class TrainerConfig:
     run_uid: str
     vit: VitConfig
     objective: ObjectiveConfig
+    compute: Compute
     optim: OptimConfig
     plan: BatchPlan
     stages: tuple[Stage, ...]
@@ -90,6 +91,9 @@ def trainer_config(run: ResolvedRun) -> TrainerConfig:
         run_uid=run.uid,
         vit=architecture(spec),
         objective=objective_config(spec, stages[-1].end),
+        compute=Compute(
+            spec.compute.compile, spec.compute.activation_checkpointing.value, spec.compute.float8
+        ),
         optim=_optim(spec, stages[-1].end),
         plan=BatchPlan(
             global_batch=spec.schedule.global_batch_size,

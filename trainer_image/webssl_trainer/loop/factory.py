@@ -25,7 +25,8 @@ def build_objective(config: TrainerConfig, processes: Processes, files: Mapping[
 
     files: what its settings need, by URL; an objective whose settings name none is built without.
     """
-    settings, parallel = config.objective, processes.parallel(should_shard(config.vit, processes.peers.world))
+    shard = should_shard(config.vit, processes.peers.world)
+    settings, parallel = config.objective, processes.parallel(shard, config.compute)
     needed = {"files": files} if settings.needs.files else {}
     built: Objective = _BUILDERS[type(settings)](config.vit, settings, parallel, config.seed, **needed)
     return built

@@ -11,7 +11,8 @@ import torch
 import torch.distributed as dist
 
 from webssl_trainer.checkpoint.peers import Peers
-from webssl_trainer.model import Parallel
+from webssl_trainer.model import Compute, Parallel
+from webssl_trainer.model.compute import hardware_of, settled
 
 _TIMEOUT = timedelta(minutes=30)
 """Longest wait for a collective. A dead peer is noticed by the agents within seconds; this only bounds a slow storage."""
@@ -26,9 +27,10 @@ class Processes:
     signals: Peers
     peers: Peers
 
-    def parallel(self, shard: bool) -> Parallel:
-        """Placement for networks: bf16 on GPUs, fp32 on CPUs."""
-        return Parallel(self.device, self.training, shard=shard, bf16=self.device.type == "cuda")
+    def parallel(self, shard: bool, compute: Compute) -> Parallel:
+        """Placement for networks: bf16 on GPUs, fp32 on CPUs. Raises UserError when the device cannot compute so."""
+        compute = settled(compute, hardware_of(self.device))
+        return Parallel(self.device, self.training, shard, bf16=self.device.type == "cuda", compute=compute)
 
 
 def join_processes(rank: int, world: int, local_rank: int) -> Processes:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from webssl_trainer.data import StepBatches
@@ -56,11 +57,13 @@ def compute_gradients(session: Session, batches: StepBatches) -> dict[str, Tenso
 
 
 def clip_and_measure(session: Session, terms: Mapping[str, Tensor]) -> Measured:
-    """Clip the gradient and wait for the step's numbers."""
+    """Clip the gradient and wait for the step's numbers, the one time in a step that the host waits for the device:
+    whether the weights may move is decided on them."""
     norms = clip_gradients(session.objective.trained, session.config.optim.clip)
+    numbers = torch.stack([value.float() for value in (*terms.values(), *norms.values())]).tolist()
     return Measured(
-        losses={name: value.item() for name, value in terms.items()},
-        gradient_norms={name: value.item() for name, value in norms.items()},
+        losses=dict(zip(terms, numbers, strict=False)),
+        gradient_norms=dict(zip(norms, numbers[len(terms) :], strict=True)),
         learning_rate=session.schedules.learning_rate(session.step),
     )
 

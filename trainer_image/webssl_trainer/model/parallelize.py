@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 import torch.distributed as dist
@@ -16,6 +17,8 @@ from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 
+from webssl_trainer.model.block import Block
+from webssl_trainer.model.compute import Compute
 from webssl_trainer.model.config import VitConfig
 from webssl_trainer.model.init import initialise
 
@@ -29,12 +32,14 @@ class Parallel:
     device: device of this process. group: the world, None without torch.distributed.
     shard: cut parameters, gradients and optimizer state over the processes of group (needs a group).
     bf16: matrix products in bfloat16; parameters, gradient reduction and losses stay in fp32.
+    compute: how the blocks of vision transformers compute.
     """
 
     device: torch.device
     group: dist.ProcessGroup | None = None
     shard: bool = False
     bf16: bool = False
+    compute: Compute = field(default_factory=Compute)
 
     def place(self, network: nn.Module, units: Sequence[nn.Module], seed: int) -> None:
         """Give a network on the meta device its memory and its initial values, in place.
@@ -44,6 +49,9 @@ class Parallel:
             units: submodules gathered and freed as a whole, in the order of the forward pass.
             seed: seed of the initial values; equal seeds give equal values at every world size.
         """
+        for module in network.modules():
+            if isinstance(module, Block):
+                module.use(self.compute)
         if self.shard:
             if self.group is None:
                 raise ValueError("sharding needs a process group; initialise torch.distributed first")
@@ -56,6 +64,7 @@ class Parallel:
                 sharded = fully_shard(module, mesh=mesh, mp_policy=policy, reshard_after_forward=True)
                 sharded.set_gradient_divide_factor(1.0)
                 sharded.set_force_sum_reduction_for_comms(True)  # gloo has no other reduction
+            _prefetch(network, units)
         network.to_empty(device=self.device)
         initialise(network, seed)
 
@@ -64,6 +73,19 @@ class Parallel:
         if self.bf16 and not self.shard:
             return torch.autocast(self.device.type, torch.bfloat16)
         return nullcontext()
+
+
+def _prefetch(network: nn.Module, units: Sequence[nn.Module]) -> None:
+    """Gather a unit's parameters while the unit before it computes, in both directions.
+
+    Left alone, FSDP2 asks for them when the unit before is done on the host, which is too late where the host is
+    hardly ahead of the device. Memory is what it was: two units are whole at a time.
+    """
+    order = [unit for unit in (network, *units) if isinstance(unit, FSDPModule)]
+    for unit, following in pairwise(order):
+        unit.set_modules_to_forward_prefetch([following])
+    for before, unit in pairwise(order[1:]):
+        unit.set_modules_to_backward_prefetch([before])
 
 
 def set_last_micro_batch(network: nn.Module, last: bool) -> None:

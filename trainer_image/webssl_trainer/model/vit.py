@@ -6,16 +6,16 @@ batch (CLS and patches of several batches of images, see `packing`), S images of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from webssl_trainer.model.block import Block
 from webssl_trainer.model.config import VitConfig
-from webssl_trainer.model.drop_path import ATTENTION, MLP, KeptBranches, add_rows
-from webssl_trainer.model.packing import Part, pack, unpack
+from webssl_trainer.model.drop_path import KeptBranches
+from webssl_trainer.model.packing import pack, unpack
 from webssl_trainer.model.positions import embedding_for, sincos_embedding
 
 
@@ -24,102 +24,6 @@ class VitOutput(NamedTuple):
 
     cls: Tensor
     patches: Tensor
-
-
-class Attention(nn.Module):
-    """Multi-head self-attention within each sequence of a packed batch."""
-
-    def __init__(self, config: VitConfig) -> None:
-        super().__init__()
-        self.heads = config.heads
-        self.qkv = nn.Linear(config.width, 3 * config.width)
-        self.proj = nn.Linear(config.width, config.width)
-
-    def forward(self, x_TD: Tensor, layout: Sequence[Part]) -> Tensor:
-        """(T, D) -> (T, D)."""
-        outputs = []
-        for qkv_BLD in unpack(self.qkv(x_TD), layout):
-            if not len(qkv_BLD):  # every image dropped the branch; the graph stays whole
-                outputs.append(qkv_BLD.chunk(3, dim=-1)[0].flatten(0, 1))
-                continue
-            q, k, v = torch.unflatten(qkv_BLD, -1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-            y_BHLd = F.scaled_dot_product_attention(q, k, v)
-            outputs.append(y_BHLd.transpose(1, 2).flatten(2).flatten(0, 1))
-        projected: Tensor = self.proj(torch.cat(outputs))
-        return projected
-
-
-class SwiGlu(nn.Module):
-    """Gated MLP: w3(silu(a) * b) with (a, b) = w12(x)."""
-
-    def __init__(self, config: VitConfig) -> None:
-        super().__init__()
-        self.w12 = nn.Linear(config.width, 2 * config.mlp_hidden)
-        self.w3 = nn.Linear(config.mlp_hidden, config.width)
-
-    def forward(self, x_TD: Tensor) -> Tensor:
-        """(T, D) -> (T, D)."""
-        gate, value = self.w12(x_TD).chunk(2, dim=-1)
-        projected: Tensor = self.w3(F.silu(gate) * value)
-        return projected
-
-
-class GeluMlp(nn.Module):
-    """Two linear layers with GELU in between."""
-
-    def __init__(self, config: VitConfig) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(config.width, config.mlp_hidden)
-        self.fc2 = nn.Linear(config.mlp_hidden, config.width)
-
-    def forward(self, x_TD: Tensor) -> Tensor:
-        """(T, D) -> (T, D)."""
-        projected: Tensor = self.fc2(F.gelu(self.fc1(x_TD)))
-        return projected
-
-
-class LayerScale(nn.Module):
-    """A learned factor per channel on a residual branch."""
-
-    def __init__(self, width: int, initial: float) -> None:
-        super().__init__()
-        self.gamma = nn.Parameter(torch.empty(width))
-        self.initial = {"gamma": (initial, 0.0)}
-
-    def forward(self, x_TD: Tensor) -> Tensor:
-        """(T, D) -> (T, D)."""
-        return x_TD * self.gamma
-
-
-class Block(nn.Module):
-    """Pre-norm transformer block. Images that drop a branch (stochastic depth) are left out of it."""
-
-    def __init__(self, config: VitConfig) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(config.width, eps=config.norm_eps)
-        self.attn = Attention(config)
-        self.ls1 = _layer_scale(config)
-        self.norm2 = nn.LayerNorm(config.width, eps=config.norm_eps)
-        self.mlp = SwiGlu(config) if config.mlp == "swiglu" else GeluMlp(config)
-        self.ls2 = _layer_scale(config)
-
-    def forward(
-        self, parts_BLD: Sequence[Tensor], kept: KeptBranches | None = None, index: int = 0
-    ) -> list[Tensor]:
-        """Batches of sequences (B_i, L_i, D) to the same shapes; kept and index: stochastic depth of this block."""
-        parts_BLD = _residual(parts_BLD, self.attention, kept, index, ATTENTION)
-        return _residual(parts_BLD, self.mlp_branch, kept, index, MLP)
-
-    def attention(self, x_TD: Tensor, layout: Sequence[Part]) -> Tensor:
-        """The first branch: (T, D) -> (T, D)."""
-        branch_TD: Tensor = self.ls1(self.attn(self.norm1(x_TD), layout))
-        return branch_TD
-
-    def mlp_branch(self, x_TD: Tensor, layout: Sequence[Part]) -> Tensor:
-        """The second branch: (T, D) -> (T, D)."""
-        del layout  # tokens do not see each other here
-        branch_TD: Tensor = self.ls2(self.mlp(self.norm2(x_TD)))
-        return branch_TD
 
 
 class PatchEmbed(nn.Module):
@@ -237,26 +141,3 @@ class VisionTransformer(nn.Module):
     def position_embedding(self, rows: int, columns: int) -> Tensor:
         """Position embedding of the CLS token and a grid of patches, see `positions.embedding_for`."""
         return embedding_for(self.pos_embed, rows, columns)
-
-
-def _layer_scale(config: VitConfig) -> nn.Module:
-    return nn.Identity() if config.layer_scale is None else LayerScale(config.width, config.layer_scale)
-
-
-def _residual(
-    parts_BLD: Sequence[Tensor],
-    branch: Callable[[Tensor, Sequence[Part]], Tensor],
-    kept: KeptBranches | None,
-    index: int,
-    which: int,
-) -> list[Tensor]:
-    """x + branch(x) for the images that keep the branch, x for the others; all of them run as one packed batch."""
-    if kept is None:
-        x_TD, layout = pack(parts_BLD)
-        return [x + y for x, y in zip(parts_BLD, unpack(branch(x_TD, layout), layout), strict=True)]
-    images = kept.images[index][which]
-    x_TD, layout = pack([x.index_select(0, some) for x, some in zip(parts_BLD, images, strict=True)])
-    return [
-        add_rows(x, some, y.to(x.dtype), kept.scale)
-        for x, some, y in zip(parts_BLD, images, unpack(branch(x_TD, layout), layout), strict=True)
-    ]

@@ -71,6 +71,7 @@ class ClipPlan:
             before=features + max(contrast, frozen) if several else 0,
             saved=saved,
             passing=block if several else max(contrast, block),
+            last=transformer.last_in_backward(vit, tokens, precision, config.drop_path),
         )
 
     def sample_flops(self, vit: VitConfig, config: ClipConfig, crops: CropSpec) -> SampleFlops:

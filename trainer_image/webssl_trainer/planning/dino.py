@@ -141,6 +141,7 @@ def activations_of(
             _passing_in_head(config.ibot_head, micro.patches, precision),
             transformer.passing_in_block(vit, tokens, precision),
         ),
+        last=transformer.last_in_backward(vit, tokens, precision, config.drop_path),
     )
 
 

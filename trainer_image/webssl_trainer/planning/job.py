@@ -9,6 +9,7 @@ from webssl_trainer.config import TrainerConfig
 from webssl_trainer.data import BatchPlan, CropSpec
 from webssl_trainer.data.plan import micro_batch_size, per_process, world_allowed
 from webssl_trainer.model import VitConfig, should_shard
+from webssl_trainer.model.compute import Recompute
 from webssl_trainer.objectives.interface import ObjectiveConfig
 from webssl_trainer.planning.memory import MemoryPlan, Placement, memory_plan, placement
 from webssl_trainer.planning.precision import precision_of
@@ -29,7 +30,7 @@ class StageJob:
 
 @dataclass(frozen=True)
 class Job:
-    """A run as the planner sees it. workers: the smallest and the largest number of workers."""
+    """A run as the planner sees it. workers: the smallest and the largest number of workers. recompute: see `Compute`."""
 
     vit: VitConfig
     objective: ObjectiveConfig
@@ -37,6 +38,7 @@ class Job:
     batch: BatchPlan
     workers: tuple[int, int]
     processes_per_worker: int
+    recompute: Recompute = "none"
 
     @property
     def plan(self) -> ObjectivePlan[ObjectiveConfig]:
@@ -86,7 +88,7 @@ class Job:
     def memory(self, workers: int, stage: int, place: Placement | None = None) -> MemoryPlan:
         """Memory of one GPU in a stage; `place` asks for another placement than the trainer's own."""
         place = place or self.placement(workers)
-        share, precision = self.share(workers), precision_of(place.shards > 1)
+        share, precision = self.share(workers), precision_of(place.shards > 1, self.recompute)
         activations = self.plan.activations(
             self.vit, self.objective, self.stages[stage].crops, share, precision
         )
@@ -112,4 +114,12 @@ def job_of(config: TrainerConfig, workers: tuple[int, int], processes_per_worker
         StageJob(config.crops_of(number), (stage.end - stage.first) * config.plan.global_batch)
         for number, stage in enumerate(config.stages)
     )
-    return Job(config.vit, config.objective, stages, config.plan, workers, processes_per_worker)
+    return Job(
+        config.vit,
+        config.objective,
+        stages,
+        config.plan,
+        workers,
+        processes_per_worker,
+        config.compute.recompute,
+    )

@@ -68,6 +68,7 @@ class MaePlan:
             before=0,
             saved=saved,
             passing=max(loss, transformer.passing_in_block(shape, rebuilt, precision)),
+            last=transformer.last_in_backward(vit, seen, precision, config.drop_path),
         )
 
     def sample_flops(self, vit: VitConfig, config: MaeConfig, crops: CropSpec) -> SampleFlops:

@@ -41,7 +41,7 @@ class MemoryPlan:
     earlier: gradients that wait for the next micro-batch; a sharded network holds whole ones, since it reduces
         once per step.
     copies: bf16 copies of matrices under autocast. gathered: whole parameters and gradients of the units at work.
-    inputs, held, before, saved, passing: see `quantities.Activations`.
+    inputs, held, before, saved, passing, last: see `quantities.Activations`.
     """
 
     trained: int
@@ -56,6 +56,7 @@ class MemoryPlan:
     before: int
     saved: int
     passing: int
+    last: int
 
     @property
     def state(self) -> int:
@@ -67,13 +68,14 @@ class MemoryPlan:
         """Bytes in each part of a step; the largest is the peak.
 
         targets: forward passes of frozen networks. backward: where a micro-batch turns from its forward to its
-        backward pass. update: all gradients are there, no activations are left.
+        backward pass. end: its last block, when nearly all gradients are there. That is more than there is in the
+        update after it, and the most of all where blocks recompute.
         """
         constant = self.state + self.inputs + self.gathered
         return {
             "targets": constant + self.before,
             "backward": constant + self.held + self.earlier + self.saved + self.passing + self.copies,
-            "update": constant + self.held + self.gradients,
+            "end": constant + self.held + max(self.gradients, self.earlier) + self.last,
         }
 
     @property
@@ -102,6 +104,7 @@ def memory_plan(
         before=activations.before,
         saved=activations.saved,
         passing=max(activations.passing, _whole_gradients(networks, place)),
+        last=activations.last,
     )
 
 

@@ -1,8 +1,10 @@
-"""In how many bytes the numbers of a step are kept. Follows `model.parallelize.Parallel`."""
+"""In how many bytes the numbers of a step are kept, and which are not kept. Follows `model.parallelize.Parallel`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from webssl_trainer.model.compute import Recompute
 
 STORED = 4
 """Bytes of a parameter, a gradient and each optimizer moment: all are kept in fp32."""
@@ -15,11 +17,13 @@ class Precision:
     compute: outputs of matrix products and what they read. residual: the residual stream, which norms read.
     copies: every matrix is copied to `compute` bytes for the length of a micro-batch (autocast keeps the
         copies for the backward pass).
+    recompute: what blocks of the vision transformer compute again instead of keeping it, see `model.block.Block`.
     """
 
     compute: int
     residual: int
     copies: bool
+    recompute: Recompute = "none"
 
     @property
     def halves(self) -> bool:
@@ -35,6 +39,6 @@ SHARDED = Precision(compute=2, residual=2, copies=False)
 """A sharded network on GPUs: gathered in bf16 by FSDP2, whole forward pass in bf16."""
 
 
-def precision_of(shard: bool) -> Precision:
+def precision_of(shard: bool, recompute: Recompute) -> Precision:
     """What a GPU computes in."""
-    return SHARDED if shard else AUTOCAST
+    return replace(SHARDED if shard else AUTOCAST, recompute=recompute)

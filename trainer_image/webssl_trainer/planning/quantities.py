@@ -68,6 +68,7 @@ class Activations:
     before: most that is there at a time, inputs left out, before the first trained forward pass; `held` grows in it.
     saved: what autograd keeps of one micro-batch for its backward pass.
     passing: most that comes and goes beside `saved` in one micro-batch (temporaries of losses and of the backward pass).
+    last: what is there of the first block when the backward pass, which began at the last one, comes to it.
     """
 
     inputs: int
@@ -75,6 +76,7 @@ class Activations:
     before: int
     saved: int
     passing: int
+    last: int
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from webssl_trainer.model.compute import Recompute
 from webssl_trainer.planning.job import MAX_WORKERS, Job
+
+_RECOMPUTE = "spec.compute.activationCheckpointing"
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,16 @@ def remedies(job: Job, usable: int, gpus: Sequence[tuple[str, int]]) -> Iterator
         usable: bytes of a GPU that tensors may fill.
         gpus: names and usable bytes of larger GPUs.
 
-    Order: those that leave the training as it is (micro-batch, fewest workers, both, more workers than allowed,
-    another GPU); only without any of them smaller groups, which change the training.
+    Order: those that leave the training as it is (micro-batch, fewest workers, both, recomputation alone and with a
+    smaller micro-batch, more workers than allowed, another GPU); only without any of them smaller groups, which
+    change the training.
     """
     found = [_micro_batch(job, usable), _fewest(job, usable)]
     if not any(found):
         found.append(_micro_batch_and_fewest(job, usable))
+    found.append(_recompute(job, usable))
+    if not any(found):
+        found.append(_recompute_and_micro_batch(job, usable))
     found.append(_more(job, usable))
     if not any(found):
         found.append(_micro_batch_and_more(job, usable))
@@ -93,6 +100,36 @@ def _micro_batch_and_fewest(job: Job, usable: int) -> Remedy | None:
 def _by_groups(job: Job) -> Job:
     """The job with micro-batches of one group."""
     return replace(job, batch=replace(job.batch, micro_batch=job.batch.group_size))
+
+
+def _recomputing(job: Job) -> Iterator[tuple[Recompute, str, Job]]:
+    """What can be computed again that is not yet, less of it first: its name, its price, the job."""
+    ways: tuple[tuple[Recompute, str], ...] = (
+        ("selective", "cheap parts of the forward pass are computed twice; results stay the same"),
+        ("full", "the blocks' forward pass is computed twice, a third more work; results stay the same"),
+    )
+    done = {"none": 0, "selective": 1, "full": 2}[job.recompute]
+    for way, effect in ways[done:]:
+        yield way, effect, replace(job, recompute=way)
+
+
+def _recompute(job: Job, usable: int) -> Remedy | None:
+    """The least recomputation with which all counts fit."""
+    for way, effect, other in _recomputing(job):
+        if fits(other, usable, job.counts):
+            return Remedy(_RECOMPUTE, way, effect)
+    return None
+
+
+def _recompute_and_micro_batch(job: Job, usable: int) -> Remedy | None:
+    """The least recomputation that fits with some smaller micro-batch, and the largest such one."""
+    for way, effect, other in _recomputing(job):
+        micro = _micro_batch(other, usable)
+        if micro is not None:
+            return Remedy(
+                f"{_RECOMPUTE} and spec.schedule.microBatchSize", f"{way} and {micro.value}", effect
+            )
+    return None
 
 
 def _more(job: Job, usable: int) -> Remedy | None:

@@ -37,19 +37,31 @@ def units(vit: VitConfig) -> tuple[Unit, ...]:
 def saved_by_blocks(vit: VitConfig, tokens: int, precision: Precision, drop_path: float) -> int:
     """Bytes kept for the backward pass by all blocks for so many tokens, without parameters.
 
-    On average over the draws of stochastic depth: images that drop a branch are left out of it.
+    On average over the draws of stochastic depth: images that drop a branch are left out of it. With full
+    recomputation only what each block reads is kept, of all images.
+    """
+    if precision.recompute == "full":
+        return vit.depth * tokens * precision.residual * vit.width
+    kept = round(tokens * (1 - drop_path))
+    return vit.depth * _saved_by_block(vit, kept, precision, again=precision.recompute == "selective")
+
+
+def _saved_by_block(vit: VitConfig, tokens: int, precision: Precision, again: bool) -> int:
+    """Bytes that one block keeps of tokens that run both branches.
 
     Per token, D width, H hidden: both norms keep what they read and the matrices after them what they read
     (2 D each); attention keeps q, k, v, its output and one number per head (4 D); the projection reads a copy (D);
     LayerScale keeps what it scales (2 D); SwiGLU keeps both halves, silu of one and the product (4 H), a GELU MLP
-    both sides of the GELU (2 H).
+    both sides of the GELU (2 H). Where the cheap part of it is computed `again`, only what the norms read is kept
+    of them, without mean and deviation, and of the MLP what its first matrix gives (SwiGLU 2 H, GELU H).
     """
     width, compute = vit.width, precision.compute
     scaled = 2 * width if vit.layer_scale is not None else 0
-    mlp = (4 if vit.mlp == "swiglu" else 2) * vit.mlp_hidden
-    per_token = compute * (2 * width + 4 * width + width + scaled + mlp) + STORED * vit.heads
-    kept = round(tokens * (1 - drop_path))
-    return vit.depth * (kept * per_token + 2 * saved_by_norm(vit.width, kept, precision))
+    hidden = (2 if vit.mlp == "swiglu" else 1) * vit.mlp_hidden
+    normed = 0 if again else 2 * width
+    per_token = compute * (normed + 4 * width + width + scaled + (hidden if again else 2 * hidden))
+    norm = tokens * precision.residual * width if again else saved_by_norm(width, tokens, precision)
+    return tokens * (per_token + STORED * vit.heads) + 2 * norm
 
 
 def saved_by_norm(width: int, tokens: int, precision: Precision) -> int:
@@ -58,9 +70,23 @@ def saved_by_norm(width: int, tokens: int, precision: Precision) -> int:
 
 
 def passing_in_block(vit: VitConfig, tokens: int, precision: Precision) -> int:
-    """Bytes that come and go in the backward pass of one block: gradients of the MLP's inner tensors and of its ends."""
-    inner = (5 if vit.mlp == "swiglu" else 2) * vit.mlp_hidden
-    return tokens * (precision.compute * inner + 3 * precision.residual * vit.width)
+    """Bytes that come and go in the backward pass of one block: gradients of the MLP's inner tensors and of its ends,
+    and what was not kept and is computed again: with full recomputation all that a block keeps else."""
+    swiglu = vit.mlp == "swiglu"
+    inner = tokens * precision.compute * (5 if swiglu else 2) * vit.mlp_hidden
+    ends = tokens * 3 * precision.residual * vit.width
+    if precision.recompute == "selective":
+        return inner + ends + tokens * precision.compute * (2 if swiglu else 1) * vit.mlp_hidden
+    if precision.recompute == "full":
+        return inner + ends + _saved_by_block(vit, tokens, precision, again=False)
+    return inner + ends
+
+
+def last_in_backward(vit: VitConfig, tokens: int, precision: Precision, drop_path: float) -> int:
+    """Bytes there are when the backward pass comes to the first block: what it kept, and what comes and goes."""
+    return saved_by_blocks(vit, tokens, precision, drop_path) // vit.depth + passing_in_block(
+        vit, tokens, precision
+    )
 
 
 def passing_in_frozen_block(vit: VitConfig, tokens: int, precision: Precision) -> int:

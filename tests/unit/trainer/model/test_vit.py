@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from webssl_trainer.errors import UserError
 from webssl_trainer.model import Parallel, VisionTransformer, VitConfig, initialise, vit_config
+from webssl_trainer.model.block import Block
 from webssl_trainer.model.drop_path import KeptBranches, kept_branches
 from webssl_trainer.model.packing import pack, unpack
-from webssl_trainer.model.vit import Block
 
 CONFIG = VitConfig(width=24, depth=3, heads=2, patch_size=4, image_size=16, layer_scale=0.5)
 

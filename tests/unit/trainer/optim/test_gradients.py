@@ -33,3 +33,19 @@ def test_without_a_limit_norms_are_only_measured() -> None:
     module = two_children()
     clip_gradients(module, None)
     assert gradient_norms(module) == pytest.approx([1.0, 100.0])
+
+
+def test_a_child_without_gradients_has_norm_zero_and_disturbs_nobody() -> None:
+    module = two_children()
+    module.add_module("idle", nn.Linear(2, 2))
+    norms = clip_gradients(module, 3.0)
+    assert float(norms["idle"]) == 0.0
+    assert gradient_norms(module) == pytest.approx([1.0, 3.0], rel=1e-4)
+
+
+def test_a_gradient_that_is_not_finite_is_reported_as_such() -> None:
+    module = two_children()
+    next(module.parameters()).grad[0, 0] = torch.nan  # type: ignore[index]
+    norms = clip_gradients(module, 3.0)
+    assert not norms["small"].isfinite()
+    assert float(norms["large"]) == pytest.approx(100.0)

@@ -4,12 +4,13 @@ targets, 15 % of the peak."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 import torch.distributed as dist
-from webssl_trainer.model import Parallel
+from webssl_trainer.model import Compute, Parallel
 from webssl_trainer.planning.dino import DinoPlan, activations_of, most_masked
 from webssl_trainer.planning.memory import memory_plan, placement
 from webssl_trainer.planning.precision import AUTOCAST, FP32, SHARDED, STORED, Precision
@@ -32,6 +33,11 @@ SHAPES = [
     Shape("S", samples=2, micro_batches=2, prototypes=256, sides=(112, 42), n_local=0, hidden=256),
 ]
 PLAIN = {"fp32": FP32, "bf16 autocast": AUTOCAST}
+RECOMPUTING: dict[str, Precision] = {
+    f"{way}, {name}": replace(precision, recompute=way)
+    for way in ("selective", "full")
+    for name, precision in PLAIN.items()
+}
 
 
 def planned(shape: Shape, precision: Precision) -> Activations:
@@ -40,17 +46,23 @@ def planned(shape: Shape, precision: Precision) -> Activations:
 
 
 def also_kept(shape: Shape, precision: Precision) -> int:
-    """What autograd keeps that the planner counts elsewhere: targets of patches, copies of matrices."""
+    """What autograd keeps that the planner counts elsewhere: targets of patches, copies of matrices. A matrix that is
+    copied again in the backward pass is not kept: with selective recomputation the attention's projection is."""
     micro, _ = shape.rows()
     networks = DinoPlan().networks(shape.vit, shape.config)
-    copies = precision.compute * matrices(networks.trained) if precision.copies else 0
+    numbers = matrices(networks.trained)
+    if precision.recompute != "none":
+        again = shape.vit.block_weights - (shape.vit.width**2 if precision.recompute == "selective" else 0)
+        numbers -= shape.vit.depth * again
+    copies = precision.compute * numbers if precision.copies else 0
     return STORED * shape.prototypes * micro.patches + copies
 
 
 @cache
 def real_step(shape: Shape, precision: Precision) -> Measured:
     """One step for both tests below."""
-    objective = shape.objective(Parallel(CPU, bf16=precision.halves))
+    compute = Compute(recompute=precision.recompute)
+    objective = shape.objective(Parallel(CPU, bf16=precision.halves, compute=compute))
     return measured(objective, shape.batches, shape.context())
 
 
@@ -59,6 +71,23 @@ def real_step(shape: Shape, precision: Precision) -> Measured:
 def test_what_autograd_keeps_is_what_was_planned(shape: Shape, precision: Precision) -> None:
     expected = planned(shape, precision).saved + also_kept(shape, precision)
     assert expected == pytest.approx(real_step(shape, precision).saved, rel=0.02)
+
+
+@pytest.mark.parametrize("precision", RECOMPUTING.values(), ids=RECOMPUTING)
+@pytest.mark.parametrize("shape", SHAPES[1:], ids=str)
+def test_blocks_that_recompute_keep_what_was_planned(shape: Shape, precision: Precision) -> None:
+    expected = planned(shape, precision).saved + also_kept(shape, precision)
+    assert expected == pytest.approx(real_step(shape, precision).saved, rel=0.02)
+
+
+@pytest.mark.parametrize("precision", RECOMPUTING.values(), ids=RECOMPUTING)
+def test_the_peak_of_a_step_with_recomputation_is_what_was_planned(precision: Precision) -> None:
+    shape = SHAPES[2]
+    share = Share(shape.samples, shape.samples)
+    networks = DinoPlan().networks(shape.vit, shape.config)
+    plan = memory_plan(networks, planned(shape, precision), placement(1, shard=False), share, precision)
+    expected = plan.peak - plan.state - plan.inputs
+    assert expected == pytest.approx(real_step(shape, precision).peak, rel=0.15)
 
 
 def test_images_that_skip_a_branch_keep_nothing_of_it() -> None:

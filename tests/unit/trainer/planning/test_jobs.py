@@ -21,6 +21,7 @@ from webssl_trainer.planning.scaling import fill, job, row
 
 ROOT = Path(__file__).parents[4]
 GIB = 2**30
+RECOMPUTE = "spec.compute.activationCheckpointing"
 H100 = Assumptions(gpu_named("h100"), mfu=0.4, headroom=0.08)
 
 
@@ -33,6 +34,11 @@ def run(size: str = "1B", micro: int = 0, group: int = 16, workers: tuple[int, i
 def applied(planned: Job, remedy: Remedy) -> Job:
     """The run with a remedy written into its manifest."""
     batch, value = planned.batch, remedy.value
+    if remedy.field.startswith("spec.compute."):
+        way, *rest = value.split(" and ")
+        planned = replace(planned, recompute=way)  # type: ignore[arg-type]
+        micro = int(rest[0]) if rest else batch.micro_batch
+        return replace(planned, batch=replace(batch, micro_batch=micro))
     values = [int(part) for part in re.findall(r"\d+", value)]
     fields = dict(zip(re.split(r", | and (?!max)", remedy.field), values, strict=True))
     group = fields.get("spec.objective.dino.koleo.groupSize", batch.group_size)
@@ -106,7 +112,21 @@ def test_what_changes_no_result_comes_before_what_does() -> None:
     assert found[0] == "spec.schedule.microBatchSize"
     assert not any("groupSize" in field for field in found)
     (only,) = remedies(run("7B"), H100.usable * 2 // 3, [])
-    assert only.field == "spec.objective.dino.koleo.groupSize and spec.schedule.microBatchSize"
+    assert only.field == "spec.compute.activationCheckpointing and spec.schedule.microBatchSize"
+    crowded = replace(run("7B", workers=(1, 1)), recompute="full")
+    for remedy in remedies(crowded, crowded.peak(1) - 1, []):
+        assert "groupSize" not in remedy.field
+
+
+def test_recomputation_is_proposed_in_the_order_of_its_price() -> None:
+    alone = run("1B", workers=(4, 4))
+    peaks = {way: replace(alone, recompute=way).peak(4) for way in ("none", "selective", "full")}
+    assert peaks["none"] > peaks["selective"] > peaks["full"]
+    for usable, way in ((peaks["selective"], "selective"), (peaks["full"], "full")):
+        named = [r.value for r in remedies(alone, usable, []) if r.field == RECOMPUTE]
+        assert named == [way]
+    done = replace(alone, recompute="full")
+    assert not any(r.field.startswith(RECOMPUTE) for r in remedies(done, peaks["full"] // 2, []))
 
 
 def test_a_run_that_starts_on_too_few_gpus_gets_a_smaller_micro_batch_and_more_of_them() -> None:

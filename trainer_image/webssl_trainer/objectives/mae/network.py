@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from webssl_trainer.model import Parallel, VisionTransformer, VitConfig, VitOutput
+from webssl_trainer.model.block import Block
 from webssl_trainer.model.drop_path import KeptBranches
 from webssl_trainer.model.positions import embedding_for, sincos_embedding
-from webssl_trainer.model.vit import Block
 from webssl_trainer.objectives.mae.config import MaeConfig, decoder_vit
 from webssl_trainer.objectives.mae.masks import Masks
 
