@@ -16,7 +16,7 @@ from pydantic import Field
 
 from webssl_eval.benchmarks.benchmark import Benchmark, Category, Scored
 from webssl_eval.benchmarks.prompts import choosing
-from webssl_eval.benchmarks.question import Cell, Problem, Question, Reference
+from webssl_eval.benchmarks.question import Cell, Picture, Problem, Question, Reference
 from webssl_eval.benchmarks.reading.delimited import text_layout
 from webssl_eval.benchmarks.reading.layouts import Layout, Source
 from webssl_eval.benchmarks.reading.parquet import parquet_layout
@@ -67,15 +67,24 @@ def _grouped(layout: Layout) -> Layout:
             picture: hashlib.sha256(data).hexdigest()
             for picture, data in read_pictures(source.storage, places)
         }
+        # Every pass carries the picture; as one picture it is encoded once.
+        first: dict[str, Picture] = {}
+        for picture, digest in digests.items():
+            first.setdefault(digest, picture)
         for item in found:
-            yield _in_group(item, digests[item.pictures[0]]) if isinstance(item, Question) else item
+            if isinstance(item, Question):
+                digest = digests[item.pictures[0]]
+                yield _in_group(item, digest, first[digest])
+            else:
+                yield item
 
     return Layout(layout.patterns, read)
 
 
-def _in_group(question: Question, picture: str) -> Question:
-    group = hashlib.sha256(f"{picture}\n{question.text}".encode()).hexdigest()[:16]
-    return replace(question, reference=question.reference.model_copy(update={"group": group}))
+def _in_group(question: Question, digest: str, picture: Picture) -> Question:
+    group = hashlib.sha256(f"{digest}\n{question.text}".encode()).hexdigest()[:16]
+    reference = question.reference.model_copy(update={"group": group})
+    return replace(question, reference=reference, pictures=(picture,))
 
 
 def is_right(reference: Reference, answer: str) -> bool:

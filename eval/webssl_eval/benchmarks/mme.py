@@ -9,11 +9,12 @@ characters). In means the score counts divided by 20.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import fsum
 
 from webssl_eval.benchmarks.benchmark import Benchmark, Category, Scored
 from webssl_eval.benchmarks.prompts import PHRASE, asking
-from webssl_eval.benchmarks.question import Cell, Problem, Question, Reference
+from webssl_eval.benchmarks.question import Cell, Picture, Problem, Question, Reference
 from webssl_eval.benchmarks.reading.layouts import Layout, Source
 from webssl_eval.benchmarks.reading.parquet import parquet_questions
 from webssl_eval.benchmarks.reading.rows import Place, Row, Text
@@ -59,7 +60,13 @@ def _question(row: MmeRow, place: Place) -> Question | None:
 
 def _read(source: Source) -> Iterator[Question | Problem]:
     found = list(parquet_questions(source.storage, source.files, MmeRow, _question))
-    yield from found
+    # Both rows of a pair carry the image; as one picture it is encoded once.
+    pictures: dict[str, tuple[Picture, ...]] = {}
+    for item in found:
+        if isinstance(item, Question):
+            yield replace(item, pictures=pictures.setdefault(item.reference.group, item.pictures))
+        else:
+            yield item
     yield from unpaired(item for item in found if isinstance(item, Question))
 
 

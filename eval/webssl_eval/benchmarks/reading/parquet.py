@@ -6,6 +6,7 @@ leaves the bytes where they are until a picture is wanted.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -111,10 +112,10 @@ def parquet_pictures(storage: Storage, url: str, cells: Sequence[Cell]) -> Itera
         wanted.setdefault(cell.column, {}).setdefault(cell.row, []).append(cell)
     with opened(storage, url) as file:
         for column, by_row in wanted.items():
-            start = 0
+            rows, start = sorted(by_row), 0
             for group in range(file.num_row_groups):
                 end = start + file.metadata.row_group(group).num_rows
-                if any(start <= row < end for row in by_row):
+                if bisect_left(rows, start) < bisect_left(rows, end):
                     yield from _of_group(file, group, start, column, by_row)
                 start = end
 

@@ -44,8 +44,8 @@ def test_a_check_of_all_shows_a_line_for_each_and_ends_well(published: str) -> N
     lines = result.output.splitlines()
     assert lines[0].split() == ["BENCHMARK", "STATE", "FILES", "QUESTIONS", "PUBLISHED", "IMAGES", "PROBLEMS"]
     assert [line.split()[0] for line in lines[1:]] == [benchmark.name for benchmark in PAPER]
-    # two shards, 20 questions of 2114 about as many cells
-    assert lines[1].split() == ["mme-p", "other", "size", "2", "20", "2114", "20", "-"]
+    # two shards, 20 questions of 2114, two about each image
+    assert lines[1].split() == ["mme-p", "other", "size", "2", "20", "2114", "10", "-"]
 
 
 def test_a_check_of_bad_files_lists_three_problems_counts_the_rest_and_ends_badly(tmp_path: Path) -> None:

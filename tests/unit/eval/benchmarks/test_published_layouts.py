@@ -128,6 +128,11 @@ def test_the_passes_of_a_circular_question_are_a_group_by_text_and_picture(publi
     assert [question.reference.answers for question in asked[:3]] == [("B",), ("A",), ("C",)]
 
 
+def test_pictures_that_several_rows_carry_are_one_picture(published: str) -> None:
+    for name in ("mme-p", "mmbench"):
+        assert len(picture_places(found(published, named([name])[0]))) == COUNT
+
+
 def test_mmmu_takes_one_folder_a_subject_too(tmp_path: Path) -> None:
     WRITERS["mmmu-v"](tmp_path / "hub", 4)
     (tmp_path / "hub" / "data").rename(tmp_path / "hub" / "Art_Theory")
