@@ -110,7 +110,8 @@ def test_the_targets_of_a_step_are_held_and_their_computation_takes_what_was_pla
     shape = Shape("tiny", samples=4, micro_batches=2, prototypes=16384, hidden=256)
     objective = shape.objective(Parallel(CPU, bf16=True))
     inputs = [objective._inputs(batch, shape.context()) for batch in shape.batches]
-    with LiveBytes(storages(objective.teacher.parameters())) as live:
+    bytes_ = [crops.values for x in inputs for crops in x.crops]
+    with LiveBytes(storages([*objective.teacher.parameters(), *bytes_])) as live:
         targets = objective._targets(inputs, [], shape.context())
     plan = planned(shape, AUTOCAST)
     assert plan.before == pytest.approx(live.peak, rel=0.05)
