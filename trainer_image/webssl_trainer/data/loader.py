@@ -55,6 +55,10 @@ def too_many_broken(stand_ins: int, samples: int, max_bad_fraction: float) -> bo
     return stand_ins > _FREE_STAND_INS and stand_ins > max_bad_fraction * samples
 
 
+def _worth_keeping(index: DataIndex, keep_bytes: int) -> bool:
+    return index.span_bytes <= min(keep_bytes, 3 * index.image_bytes)
+
+
 class Loader(Iterator[StepBatches]):
     """Hands out the steps of one process, in order, without end unless `steps` is given.
 
@@ -76,7 +80,8 @@ class Loader(Iterator[StepBatches]):
         prefetch: micro-batches in the making at once; bounds the memory.
         max_bad_fraction: the share of stand-ins above which the data is called broken.
         max_pixels: larger images are broken samples.
-        keep_bytes: a data set whose shards are no larger than this together is kept in memory once read.
+        keep_bytes: a data set whose shards are no larger than this together is kept in memory once read, unless a
+            filter leaves less than a third of their bytes.
         extras: other members to read with each image, by extension ("txt", "json"); a sample without one of
             them, or with an empty one, is broken.
         clock: seconds, for `data_wait_seconds`.
@@ -121,7 +126,7 @@ class Loader(Iterator[StepBatches]):
         self._stop = threading.Event()
         self._clock = clock
         self._pool = ViewPool(ViewMaker(crops, seed, max_pixels), workers, worker_kind)
-        self._kept = KeptRanges(storage) if index.span_bytes <= keep_bytes else None
+        self._kept = KeptRanges(storage) if _worth_keeping(index, keep_bytes) else None
         reader = storage if self._kept is None else self._kept
         self._assembler = Assembler(reader, index, order, crops, self._pool, seed, extras, self._stop)
 

@@ -1,6 +1,6 @@
 """An index that stays where it is stored: counts by shard in memory, the samples' places read when they are asked for.
 
-Memory: about 150 bytes a shard and 20 bytes a group of 1,024 samples (under 60 MiB for 2 billion samples in 100,000
+Memory: about 300 bytes a shard and 30 bytes a group of 1,024 samples (under 90 MiB for 2 billion samples in 100,000
 shards), and the groups in use, at most `keep_bytes`.
 """
 

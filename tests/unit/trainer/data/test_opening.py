@@ -75,6 +75,19 @@ def test_a_filtered_run_sees_the_chosen_samples_only_each_once_an_epoch(
     assert [sorted(seen[at : at + 6]) for at in range(0, 96, 6)] == [keep] * 16
 
 
+def test_a_filter_of_one_in_a_hundred_reads_little_more_than_it_uses(
+    storage: Storage, make_set: MakeSet
+) -> None:
+    source = Source(f"{make_set(200)}/*.tar", filter=Filter(table_of(storage, [50, 150])))
+    cache = folder()
+    data = load_data(storage, cache, prepare_data(storage, [source], cache), seed=0)
+    with Loader(storage=storage, index=data.index, order=data.order, plan=PLAN, crops=CROPS, rank=0, world=1,
+                seed=1, steps=3) as loader:  # fmt: skip
+        assert len(list(loader)) == 3
+        counters = loader.counters
+    assert counters.bytes_read <= 3 * counters.bytes_used
+
+
 @pytest.mark.parametrize("broken", [frozenset[int](), frozenset({2, 17, 18})])
 def test_filters_and_mixtures_are_exact_for_every_world_and_start_through_the_loader(
     storage: Storage, make_set: MakeSet, broken: frozenset[int]
