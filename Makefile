@@ -67,8 +67,14 @@ bench-operator: setup ## 1,000 runs on simulated nodes against 1,000 plain Jobs
 	$(PY) benchmarks/operator/run.py
 
 .PHONY: bench-train
-bench-train: setup ## The trainer's DINO step beside a plain one, on whatever device is there
+bench-train: setup ## The trainer's step beside a plain one for each objective, on whatever device is there
 	OMP_NUM_THREADS=$(shell nproc) $(PY) benchmarks/train/run.py
+
+.PHONY: bench-learning
+bench-learning: setup ## What short runs on a CPU learn beside random weights (about an hour on one core)
+	$(PY) benchmarks/learning/dino.py
+	$(PY) benchmarks/learning/mae.py
+	$(PY) benchmarks/learning/clip.py
 
 .PHONY: down
 down: ## Remove the local cluster: no process, mount, namespace or bridge stays
