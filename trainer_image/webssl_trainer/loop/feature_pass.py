@@ -33,7 +33,8 @@ def normalised(pixels_N3SS: NDArray[np.uint8], crops: CropSpec) -> Tensor:
 def patch_features(objective: Objective, images_N3SS: Tensor, device: torch.device) -> Tensor:
     """Features of the patches as a grid, (N, rows, columns, D), on the device.
 
-    A sharded network must have run a step before, and all processes must call with tensors of one shape.
+    A sharded network must have run a step before, and all processes must call with tensors of one shape. What such a
+    network gathers ahead for units that are not asked here is what the next step would gather: no weight moves between.
     """
     root, encoder = _root_and_encoder(objective)
     sharded = isinstance(root, FSDPModule)
