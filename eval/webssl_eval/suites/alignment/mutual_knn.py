@@ -57,7 +57,12 @@ def neighbours(features_ND: Tensor, k: int) -> Tensor:
 
 def mutual_share(one_Nk: Tensor, other_Nk: Tensor) -> float:
     """Mean share of neighbours that two tables of `neighbours` have in common, from 0 to 1."""
-    return float((one_Nk[:, :, None] == other_Nk[:, None, :]).any(2).float().mean())
+    rows = max(1, _CHUNK_ELEMENTS // one_Nk.shape[1] ** 2)
+    common = 0
+    for start in range(0, len(one_Nk), rows):
+        ours, theirs = one_Nk[start : start + rows, :, None], other_Nk[start : start + rows, None, :]
+        common += int((ours == theirs).any(2).sum())
+    return common / one_Nk.numel()
 
 
 def alignment_table(one: Sequence[Tensor], other: Sequence[Tensor]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Many linear heads trained at once: heads that read the same features are one stack, and one batched product runs them all.
+"""Many linear heads trained at once: heads that read the same features are one stack, and one product runs them all.
 
 Source: DINOv2's linear evaluation: SGD with momentum 0.9 without weight decay, weights from N(0, 0.01), cosine decay to 0.
 
@@ -24,7 +24,11 @@ _FIRST_SPREAD = 0.01
 
 @dataclass
 class _Stack:
-    """Heads of one input: weights (H, F, C), biases (H, 1, C), their momenta, and peak learning rates (H, 1, 1)."""
+    """Heads of one input: weights (F, H, C), biases (H, C), their momenta, and peak learning rates (H, 1).
+
+    All heads read the same rows, so a stack is one matrix (F, H * C): one product is faster than a batched one, which would
+    take the rows once for each head.
+    """
 
     heads: list[Head]
     reads: slice
@@ -64,9 +68,9 @@ class HeadStacks:
             members = list(group)
             reads = Head(layers, mean_patch, 0.0).reads(read_layers, width)
             drawn = [_first_weights(head.seed(seed), reads.stop - reads.start, classes) for head in members]
-            weights = torch.stack(drawn).to(device)
-            biases = torch.zeros(len(members), 1, classes, device=device)
-            rates = torch.tensor([head.peak_rate(batch) for head in members], device=device)[:, None, None]
+            weights = torch.stack(drawn, dim=1).to(device)
+            biases = torch.zeros(len(members), classes, device=device)
+            rates = torch.tensor([head.peak_rate(batch) for head in members], device=device)[:, None]
             momenta = torch.zeros_like(weights), torch.zeros_like(biases)
             self._stacks.append(_Stack(members, reads, weights, biases, *momenta, rates))
 
@@ -92,7 +96,7 @@ class HeadStacks:
         for stack in self._stacks:
             if head in stack.heads:
                 at = stack.heads.index(head)
-                return stack.weights[at], stack.biases[at, 0]
+                return stack.weights[:, at], stack.biases[at]
         raise KeyError(head.name)
 
 
@@ -107,22 +111,23 @@ def _first_weights(seed: int, features: int, classes: int) -> Tensor:
 
 
 def _logits(stack: _Stack, readings_BR: Tensor) -> Tensor:
-    shared_HBF = readings_BR[:, stack.reads].expand(len(stack.heads), -1, -1)
-    return torch.baddbmm(stack.biases, shared_HBF, stack.weights)
+    """(B, R) -> (H, B, C)."""
+    flat_BK = readings_BR[:, stack.reads] @ stack.weights.flatten(1)
+    return (flat_BK.view(-1, *stack.biases.shape) + stack.biases).transpose(0, 1)
 
 
 def _step(stack: _Stack, readings_BR: Tensor, labels_B: Tensor, share: float) -> Tensor:
     """The gradient of the mean cross-entropy is written out: softmax minus the true class, over B."""
-    logits_HBC = _logits(stack, readings_BR)
-    log_HBC = F.log_softmax(logits_HBC, dim=-1)
-    index_HB1 = labels_B[None, :, None].expand(len(stack.heads), -1, 1)
-    losses_H = -log_HBC.gather(2, index_HB1).mean(dim=(1, 2))
-    slope_HBC = log_HBC.exp_()
-    slope_HBC.scatter_add_(2, index_HB1, torch.full_like(index_HB1, -1, dtype=slope_HBC.dtype))
-    slope_HBC /= len(labels_B)
-    shared_HFB = readings_BR[:, stack.reads].T.expand(len(stack.heads), -1, -1)
-    stack.weight_momenta.mul_(MOMENTUM).baddbmm_(shared_HFB, slope_HBC)
-    stack.bias_momenta.mul_(MOMENTUM).add_(slope_HBC.sum(1, keepdim=True))
-    stack.weights -= share * stack.rates * stack.weight_momenta
-    stack.biases -= share * stack.rates * stack.bias_momenta
+    count = len(labels_B)
+    log_BHC = F.log_softmax(_logits(stack, readings_BR).transpose(0, 1), dim=-1)
+    index_BH1 = labels_B[:, None, None].expand(-1, len(stack.heads), 1)
+    losses_H = -log_BHC.gather(2, index_BH1).mean(dim=(0, 2))
+    slope_BHC = log_BHC.exp_().scatter_add_(2, index_BH1, -torch.ones_like(index_BH1, dtype=log_BHC.dtype))
+    slope_BHC /= count
+    rates_H1 = share * stack.rates
+    read_FB = readings_BR[:, stack.reads].T
+    stack.weight_momenta.flatten(1).mul_(MOMENTUM).addmm_(read_FB, slope_BHC.flatten(1))
+    stack.bias_momenta.mul_(MOMENTUM).add_(slope_BHC.sum(0))
+    stack.weights.addcmul_(stack.weight_momenta, rates_H1, value=-1)
+    stack.biases.addcmul_(stack.bias_momenta, rates_H1, value=-1)
     return losses_H

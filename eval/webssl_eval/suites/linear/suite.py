@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -133,20 +134,20 @@ class LinearClassification:
         """Train all heads; the mean loss of each over the last tenth of the steps, (heads,)."""
         spec = self._spec
         batches = self._batches(encoder, images, numbers, place, folder)
-        late: list[Tensor] = []
+        late: deque[Tensor] = deque(maxlen=max(1, spec.steps // 10))
         for step in range(spec.steps):
             readings, shown = next(batches)
             if len(shown):
                 share = cosine(step, spec.steps)
                 truth = torch.from_numpy(labels[shown]).to(place.device)
                 losses = stacks.step(readings.to(place.device), truth, share)
-                late = [*late, losses.cpu()][-max(1, spec.steps // 10) :]
+                late.append(losses.cpu())
             place.progress("steps of all heads", step + 1, spec.steps)
         if not late:
             raise UserError(
                 f"none of the training images of {spec.train} that the linear suite saw can be decoded; repack the shards"
             )
-        return torch.stack(late).double().mean(0).numpy()
+        return torch.stack(list(late)).double().mean(0).numpy()
 
     def _batches(
         self,
