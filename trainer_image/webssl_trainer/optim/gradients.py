@@ -64,7 +64,7 @@ def _norms(shards: Mapping[str, Sequence[Tensor]], mesh: DeviceMesh | None) -> d
     """L2 norm of each list over all processes of the mesh that its tensors are cut over."""
     device = next((x.device for tensors in shards.values() for x in tensors), None)
     zero = torch.zeros((), device=device)
-    norms = torch.stack([get_total_norm(tensors, foreach=True).float() if tensors else zero
+    norms = torch.stack([get_total_norm(tensors).float() if tensors else zero
                          for tensors in shards.values()]) if shards else zero.expand(0)  # fmt: skip
     if mesh is not None and mesh.size() > 1:
         squares = norms.square()

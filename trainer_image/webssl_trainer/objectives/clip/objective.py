@@ -102,7 +102,8 @@ class ClipObjective:
         inputs = [self._inputs(batch, ctx) for batch in micro_batches]
         alone = len(inputs) == 1
         temper_2 = self.network.temperature.values()
-        weights = temper_2.new_tensor(list(self._weights.values()))
+        weights = torch.tensor(list(self._weights.values()), dtype=temper_2.dtype)
+        weights = weights.to(temper_2.device, non_blocking=True)  # `new_tensor` would wait for the device
         with nullcontext() if alone else torch.no_grad():
             features = [self._forward(x) for x in inputs]
         pairs = contrast(features, temper_2, self._loss, weights / ctx.global_batch_size, ctx.group)
