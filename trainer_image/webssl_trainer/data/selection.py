@@ -147,7 +147,7 @@ class Selection:
         batch = pa.record_batch(columns, names=["counts", "low", "bitmaps"])
         schema = batch.schema.with_metadata({_META: json.dumps(meta).encode()})
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_file(sink, schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        with pa.ipc.new_file(sink, schema) as writer:  # bits of a draw do not compress
             writer.write_batch(batch.replace_schema_metadata(schema.metadata))
         return cast(bytes, sink.getvalue().to_pybytes())
 
