@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webssl_chart.boards.selectors import NAMESPACE, RUN_NAME, of_run, of_trainer
+from webssl_chart.boards.selectors import METRES, NAMESPACE, RUN_NAME, SHARES, of_run, of_trainer
 from webssl_chart.panels import Board, Panel, Query, Row, Show
 
 _PARTS = of_trainer("webssl_trainer_step_part_seconds_total")
@@ -202,11 +202,30 @@ _WORTH = Row(
             "Scores",
             "Of the final checkpoint, in per cent; the prior (always the most frequent answer or class) stands beside each score.",
             "percent",
-            (Query(of_run("webssl_run_evaluation_score", "suite", "metric"), "{{suite}} {{metric}}"),),
+            (
+                Query(
+                    of_run("webssl_run_evaluation_score", "suite", "metric", only=SHARES),
+                    "{{suite}} {{metric}}",
+                ),
+            ),
             Show.BARS,
             width=24,
             decimals=1,
             maximum=100,
+        ),
+        Panel(
+            "Errors of depth",
+            "In metres, of the final checkpoint; the prior is that of the mean depth everywhere.",
+            "lengthm",
+            (
+                Query(
+                    of_run("webssl_run_evaluation_score", "suite", "metric", only=METRES),
+                    "{{suite}} {{metric}}",
+                ),
+            ),
+            Show.BARS,
+            width=24,
+            decimals=3,
         ),
     ),
 )

@@ -6,6 +6,8 @@ adds them: `namespace`, and `webssl_dev_run` for the pod label `webssl.dev/run`.
 
 from __future__ import annotations
 
+from webssl_api.reports import UNITS
+
 from webssl_chart.panels import Variable
 
 EVERY_RUN = "webssl_run_samples_target"
@@ -16,17 +18,23 @@ RUN_NAME = Variable("run", "Run", f'label_values({EVERY_RUN}{{namespace="$namesp
 NAMESPACES = Variable("namespace", "Namespace", f"label_values({EVERY_RUN}, namespace)", several=True)
 RUNS = Variable("run", "Runs", f'label_values({EVERY_RUN}{{namespace=~"$namespace"}}, run)', several=True)
 
+SHARES = f'metric!~"{"|".join(sorted(UNITS))}"'
+"""Chooses scores in per cent."""
 
-def of_run(metric: str, *labels: str) -> str:
-    """The operator's series of the chosen run, one for each value of `labels`, whichever replica tells it."""
-    return (
-        f'max by ({", ".join(("namespace", "run", *labels))}) ({metric}{{namespace="$namespace",run="$run"}})'
-    )
+METRES = f'metric=~"{"|".join(sorted(UNITS))}"'
+"""Chooses scores in metres."""
 
 
-def of_runs(metric: str, *labels: str) -> str:
-    """The operator's series of the chosen runs, one for each run and value of `labels`."""
-    return f'max by ({", ".join(("namespace", "run", *labels))}) ({metric}{{namespace=~"$namespace",run=~"$run"}})'
+def of_run(metric: str, *labels: str, only: str = "") -> str:
+    """The operator's series of the chosen run, one for each value of `labels`, whichever replica tells it; only: see SHARES."""
+    chosen = ",".join(('namespace="$namespace"', 'run="$run"', *([only] if only else [])))
+    return f"max by ({', '.join(('namespace', 'run', *labels))}) ({metric}{{{chosen}}})"
+
+
+def of_runs(metric: str, *labels: str, only: str = "") -> str:
+    """The operator's series of the chosen runs, one for each run and value of `labels`; only: see SHARES."""
+    chosen = ",".join(('namespace=~"$namespace"', 'run=~"$run"', *([only] if only else [])))
+    return f"max by ({', '.join(('namespace', 'run', *labels))}) ({metric}{{{chosen}}})"
 
 
 def of_trainer(metric: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from webssl_chart.boards.selectors import NAMESPACES, RUNS, of_runs
+from webssl_chart.boards.selectors import METRES, NAMESPACES, RUNS, SHARES, of_runs
 from webssl_chart.panels import Board, Panel, Query, Row, Show
 
-_SCORES = of_runs("webssl_run_evaluation_score", "suite", "metric")
+_SCORES = of_runs("webssl_run_evaluation_score", "suite", "metric", only=SHARES)
+_ERRORS = of_runs("webssl_run_evaluation_score", "suite", "metric", only=METRES)
 _INFO = of_runs("webssl_run_info", "model", "objective")
 _BY_SIZE = f"{_SCORES} * on (namespace, run) group_left (model, objective) {_INFO}"
 
@@ -66,6 +67,15 @@ SWEEP = Board(
                     width=12,
                     decimals=1,
                     maximum=100,
+                ),
+                Panel(
+                    "Errors of depth",
+                    "In metres; the prior is that of the mean depth everywhere.",
+                    "lengthm",
+                    (Query(_ERRORS, "{{run}} {{suite}} {{metric}}"),),
+                    Show.BARS,
+                    width=24,
+                    decimals=3,
                 ),
             ),
         ),
