@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 
 import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 import structlog
 
 from webssl_trainer.data.index_build import scan_shard
@@ -35,7 +36,7 @@ from webssl_trainer.errors import UserError
 from webssl_trainer.storage import Storage, StorageNotFoundError, join
 
 Progress = Callable[[int, int], None]
-Known = dict[tuple[str, int, str], Row]
+Name = tuple[str, int, str]
 _log = structlog.get_logger(__name__)
 _PART_SHARDS = 512
 _PART_BYTES = 16 << 20
@@ -86,37 +87,57 @@ def make_store(
     count = len(shards) - len(todo)
     if progress is not None:
         progress(count, len(shards))
-    writer = _Writer(storage, folder, clock)
+    writer = _Writer(storage, folder, clock, known)
     for done, packed in enumerate(_packed(storage, todo, threads), start=count + 1):
         writer.add(packed)
         if progress is not None:
             progress(done, len(shards))
     writer.flush()
-    known.update(writer.rows)
-    rows = pa.Table.from_pylist([known[_name(shard)] for shard in shards], schema=ROW_SCHEMA)
-    current = _publish(storage, folder, rows)
+    current = _publish(storage, folder, known.of([_name(shard) for shard in shards]))
     for url in [*pieces, *writer.pieces]:
         storage.delete(url)
     gone = 0 if before is None else before.shards - count
     return Made(current, len(todo), count, max(0, gone))
 
 
-def _name(shard: Shard) -> tuple[str, int, str]:
+def _name(shard: Shard) -> Name:
     return shard.url, shard.size, shard.version
 
 
-def _known(storage: Storage, folder: str, current: Current | None) -> tuple[Known, list[str]]:
-    """Rows by shard from the newest catalogue and from pieces of a try that did not end, and the pieces' URLs."""
+class _Rows:
+    """Catalogue rows of shards, found by what they were made from; the rows stay columns, not objects."""
+
+    def __init__(self) -> None:
+        self._tables: list[pa.Table] = []
+        self._places: dict[Name, int] = {}
+        self._count = 0
+
+    def __contains__(self, name: Name) -> bool:
+        return name in self._places
+
+    def add(self, rows: pa.Table) -> None:
+        """Take rows; later ones replace earlier ones of the same shard."""
+        names = zip(*(rows[column].to_pylist() for column in ("url", "size", "version")), strict=True)
+        self._places.update((name, at) for at, name in enumerate(names, start=self._count))
+        self._tables.append(rows)
+        self._count += rows.num_rows
+
+    def of(self, names: Sequence[Name]) -> pa.Table:
+        """The rows of shards, in the order given."""
+        return pa.concat_tables(self._tables).take(
+            pa.array([self._places[name] for name in names], pa.int64())
+        )
+
+
+def _known(storage: Storage, folder: str, current: Current | None) -> tuple[_Rows, list[str]]:
+    """Rows from the newest catalogue and from pieces of a try that did not end, and the pieces' URLs."""
     pieces = [info.url for info in storage.list_objects(join(folder, "pieces"))]
-    urls = [*pieces, *([join(folder, "catalogs", f"{current.catalog}.arrow")] if current else [])]
-    known: Known = {}
-    for url in urls:
+    known = _Rows()
+    for url in [*([join(folder, "catalogs", f"{current.catalog}.arrow")] if current else []), *pieces]:
         try:
-            rows = rows_from_bytes(storage.read(url)).to_pylist()
+            known.add(rows_from_bytes(storage.read(url)))
         except (ValueError, StorageNotFoundError) as error:
             _log.warning("index.unreadable", url=url, error=str(error))
-            continue
-        known.update(((row["url"], row["size"], row["version"]), row) for row in rows)
     return known, pieces
 
 
@@ -149,7 +170,7 @@ class _Writer:
     storage: Storage
     folder: str
     clock: Callable[[], float]
-    rows: Known = field(default_factory=dict)
+    known: _Rows
     pieces: list[str] = field(default_factory=list)
     _waiting: list[Row] = field(default_factory=list)
     _data: bytearray = field(default_factory=bytearray)
@@ -174,17 +195,18 @@ class _Writer:
         part = digest_of(data)
         self.storage.put(join(self.folder, "parts", f"{part}.bin"), data)
         rows = [{**row, "part": part} for row in self._waiting]
-        piece = rows_to_bytes(pa.Table.from_pylist(rows, schema=ROW_SCHEMA))
+        table = pa.Table.from_pylist(rows, schema=ROW_SCHEMA)
+        piece = rows_to_bytes(table)
         url = join(self.folder, "pieces", f"{digest_of(piece)}.arrow")
         self.storage.put(url, piece)
         self.pieces.append(url)
-        self.rows.update(((row["url"], row["size"], row["version"]), row) for row in rows)
+        self.known.add(table)
         self._waiting.clear()
         self._data.clear()
 
 
 def _publish(storage: Storage, folder: str, rows: pa.Table) -> Current:
-    if not any(rows["samples"].to_pylist()):
+    if pc.sum(rows["samples"]).as_py() in {0, None}:
         damage = next((item for item in rows["damage"].to_pylist() if item is not None), None)
         raise UserError(
             f"no image in {rows.num_rows} shards from {rows['url'][0].as_py()} on (first damage: {damage}); a shard is "
@@ -199,8 +221,8 @@ def _publish(storage: Storage, folder: str, rows: pa.Table) -> Current:
         version=VERSION,
         catalog=digest,
         shards=rows.num_rows,
-        samples=sum(back["samples"].to_pylist()),
-        image_bytes=sum(back["image_bytes"].to_pylist()),
+        samples=pc.sum(back["samples"]).as_py(),
+        image_bytes=pc.sum(back["image_bytes"]).as_py(),
         damaged=back.num_rows - back["damage"].null_count,
     )
     if not back.equals(rows.combine_chunks().cast(ROW_SCHEMA)):
