@@ -95,6 +95,13 @@ CREATE = [
     ),
     Wrong("an unknown field of a stage", _S + "schedule.stages.0.size", 1, "stages[0].size", "size"),
     Wrong("an unknown size", _S + "model.size", "9B", 'Unsupported value: "9B"', "'300M'"),
+    Wrong(
+        "an unknown way of recomputation",
+        _S + "compute.activationCheckpointing",
+        "half",
+        'Unsupported value: "half"',
+        "'selective'",
+    ),
     Wrong("no model", _S + "model", DELETE, "spec.model: Required value", "model"),
     Wrong(
         "a patch of no pixels",

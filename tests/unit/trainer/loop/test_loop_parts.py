@@ -6,19 +6,22 @@ import itertools
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from webssl_api import exit_codes
 from webssl_trainer.checkpoint.claims import FencedError
 from webssl_trainer.checkpoint.identity import check_same, identity_of, index_digest, to_bytes
+from webssl_trainer.checkpoint.peers import Peers
 from webssl_trainer.checkpoint.steplog import digest_text, tally
 from webssl_trainer.data import CropSpec
 from webssl_trainer.errors import UserError
 from webssl_trainer.loop.exits import CRASH, exit_code_of
 from webssl_trainer.loop.guard import DivergedError
 from webssl_trainer.loop.pace import Pace
+from webssl_trainer.loop.processes import Processes
 from webssl_trainer.loop.progress_file import read_progress, write_progress
-from webssl_trainer.model import vit_config
+from webssl_trainer.model import Compute, vit_config
 from webssl_trainer.objectives.dino import DinoConfig
 from webssl_trainer.observe.flops import peak_flops
 from webssl_trainer.storage import StorageNotFoundError, StorageUnavailableError
@@ -80,6 +83,14 @@ def test_flops_of_the_papers_1b_model_are_near_two_per_parameter_and_token() -> 
     assert flops / (4 * 2 * 1.13e9 * tokens) == pytest.approx(1.0, abs=0.05)
     assert peak_flops("NVIDIA H100 80GB HBM3") == 989e12
     assert peak_flops("") == 0.0
+
+
+def test_how_a_run_computes_reaches_its_networks_and_float8_is_refused_where_it_does_not_exist() -> None:
+    processes = Processes(torch.device("cpu"), None, Peers(), Peers())
+    asked = Compute(compile=None, recompute="selective")
+    assert processes.parallel(False, asked).compute == Compute(compile=False, recompute="selective")
+    with pytest.raises(UserError, match=r"spec\.compute\.float8 true needs .* set it to false"):
+        processes.parallel(False, Compute(float8=True))
 
 
 def test_a_checkpoint_of_another_run_is_refused_by_field_old_and_new_value() -> None:

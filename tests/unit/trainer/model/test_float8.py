@@ -105,3 +105,16 @@ def test_a_network_in_float8_gives_features_close_to_those_in_fp32() -> None:
         features.append(output.patches)
     assert not torch.equal(*features)
     assert off(features[1], features[0]) < 0.05
+
+
+def test_float8_products_go_into_a_compiled_graph_whole() -> None:
+    weight = drawn(48, 64).requires_grad_()
+    graph = torch.compile(float8_linear, dynamic=True, fullgraph=True, backend="aot_eager")
+    for tokens in (40, 21):
+        x = drawn(tokens, 64, seed=tokens).requires_grad_()
+        results = []
+        for layer in (float8_linear, graph):
+            y = layer(x, weight, None)
+            results.append([y, *torch.autograd.grad(y.square().sum(), [x, weight])])
+        for one, other in zip(*results, strict=True):
+            torch.testing.assert_close(one, other)
