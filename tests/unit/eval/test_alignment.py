@@ -67,6 +67,7 @@ def test_the_share_is_what_the_definition_gives_in_bounds_and_the_same_either_wa
         assert share == 1.0
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 99), factor=st.floats(0.01, 100))
 def test_identical_features_align_fully_whatever_their_scale_and_rotation(seed, factor):
     features = drawn(seed, 20, 6)
@@ -215,6 +216,7 @@ def test_the_heat_map_has_a_cell_for_each_pair_of_layers_and_frames_the_largest(
     assert tuple(picture[top, left + side // 2]) != (220, 30, 30)
 
 
+@settings(deadline=None)
 @given(values=st.lists(st.floats(0, 1), min_size=2, max_size=20))
 def test_brighter_means_more(values):
     light = colours(np.sort(np.array(values))).astype(int) @ [3, 6, 1]

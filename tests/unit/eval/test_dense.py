@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from webssl_eval.suites.ahead import one_ahead
 from webssl_eval.suites.dense.fitting import linear_decay, third_then_cosine
 from webssl_eval.suites.dense.maps import folders_of, open_maps
 from webssl_eval.suites.dense.reading import Reading, last_layers, spread_layers
@@ -119,6 +120,7 @@ def test_the_digest_changes_with_a_map(storage, tmp_path):
     assert open_maps(storage, tmp_path.as_uri(), "seg.png").digest != before
 
 
+@settings(deadline=None)
 @given(
     seed=st.integers(0, 99),
     position=st.integers(0, 10**9),
@@ -160,6 +162,7 @@ def test_the_centre_of_a_wide_image_is_cut():
     assert np.array_equal(view.pixels, pixels[:, 7:35])
 
 
+@settings(deadline=None)
 @given(height=st.integers(10, 90), width=st.integers(10, 90), side=st.integers(1, 10))
 def test_windows_cover_every_pixel_and_stay_inside(height, width, side):
     seen = np.zeros((height, width), dtype=int)
@@ -175,6 +178,7 @@ def test_an_image_as_large_as_the_window_has_one_window():
     assert windows(28, 42, 28) == [(0, 0), (0, 14)]
 
 
+@settings(deadline=None)
 @given(height=st.integers(2, 60), width=st.integers(2, 60), short=st.integers(1, 60))
 def test_scaling_makes_the_shorter_side_what_is_asked_and_invents_no_value(height, width, short):
     values = np.random.default_rng(0).integers(0, 9, (height, width)).astype(np.int32)
@@ -227,6 +231,7 @@ def test_an_image_of_one_window_is_that_window_and_mirroring_a_symmetric_image_c
 
 
 @pytest.mark.parametrize("share", [linear_decay, third_then_cosine])
+@settings(deadline=None)
 @given(steps=st.integers(1, 300))
 def test_learning_rates_rise_to_the_peak_and_fall(share, steps):
     rates = [share(step, steps) for step in range(steps)]
@@ -235,3 +240,25 @@ def test_learning_rates_rise_to_the_peak_and_fall(share, steps):
     assert max(rates) <= 1
     assert rates[: peak + 1] == sorted(rates[: peak + 1])
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
+
+
+@settings(deadline=None)
+@given(count=st.integers(0, 20), taken=st.integers(0, 20))
+def test_one_ahead_gives_the_same_items_and_computes_no_more_than_one_beyond(count, taken):
+    computed = []
+    ahead = one_ahead(computed.append(number) or number for number in range(count))
+    found = [number for number, _ in zip(ahead, range(taken), strict=False)]
+    ahead.close()
+    assert found == list(range(min(count, taken)))
+    assert len(computed) <= taken + 2
+
+
+def test_an_error_of_the_thread_comes_after_the_items_before_it():
+    def items():
+        yield 1
+        raise UserError("the second is broken")
+
+    ahead = one_ahead(items())
+    assert next(ahead) == 1
+    with pytest.raises(UserError, match="the second is broken"):
+        next(ahead)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from webssl_api.evaluation_probes import DepthSuite
 from webssl_eval.suites.depth.head import BINS, DepthHead, silog_loss
@@ -30,6 +30,7 @@ def test_the_head_is_the_expectation_of_uniform_bins_with_linear_normalisation()
     assert torch.allclose(found[:, 0], expected, atol=1e-4)
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 99), nearest=st.floats(0.001, 1), span=st.floats(0.1, 80))
 def test_depths_stay_between_the_first_and_the_last_bin(seed, nearest, span):
     head = DepthHead(4, nearest, nearest + span, seed)
@@ -68,6 +69,7 @@ def test_scores_of_one_image_by_hand():
 positive = st.lists(st.tuples(st.floats(0.01, 80), st.floats(0.01, 80)), min_size=1, max_size=30)
 
 
+@settings(deadline=None)
 @given(pairs=positive, factor=st.floats(0.1, 10))
 def test_ratios_do_not_depend_on_the_unit_and_a_copy_is_perfect(pairs, factor):
     predicted, truth = (np.array(part) for part in zip(*pairs, strict=True))

@@ -15,7 +15,7 @@ from PIL import Image
 from webssl_api.evaluation_probes import PUBLISHED_RATES, LinearSuite
 from webssl_eval.suites.linear.grid import Head, grid
 from webssl_eval.suites.linear.heads import HeadStacks, cosine
-from webssl_eval.suites.linear.readings import read_crops, read_layers, readings_of
+from webssl_eval.suites.linear.readings import random_crops, read_layers, readings_of
 from webssl_eval.suites.linear.suite import HEADS_FILE, HeadScore, LinearClassification, best_head, split
 from webssl_eval.suites.order import order_of
 from webssl_trainer.data import open_labelled
@@ -118,6 +118,7 @@ def test_every_pass_of_the_order_shows_every_image_once():
     assert seen[:10].tolist() != seen[10:].tolist()
 
 
+@settings(deadline=None)
 @given(count=st.integers(2, 500), share=st.floats(0, 0.4), seed=st.integers(0, 9))
 def test_held_out_images_are_never_trained_on(count, share, seed):
     fitted, away = split(count, share, seed)
@@ -139,10 +140,19 @@ def test_the_best_head_is_the_first_of_the_highest_and_never_one_that_diverged()
 def test_crops_are_a_function_of_seed_and_position(place, encoder, tmp_path):
     images = open_labelled(place.storage, textured_set(place, tmp_path / "set", 3, 0))
     numbers = np.array([3, 0, 5])
-    again = [read_crops(encoder, images, numbers, 7, 40)[0] for _ in range(2)]
-    assert torch.equal(*again)
-    assert not torch.equal(again[0], read_crops(encoder, images, numbers, 8, 40)[0])
-    assert torch.equal(again[0][1:], read_crops(encoder, images, numbers[1:], 7, 41)[0])
+    again = [random_crops(encoder, images, numbers, 7, 40) for _ in range(2)]
+    assert np.array_equal(again[0].views, again[1].views)
+    assert again[0].numbers.tolist() == [3, 0, 5]
+    assert not np.array_equal(again[0].views, random_crops(encoder, images, numbers, 8, 40).views)
+    assert np.array_equal(again[0].views[1:], random_crops(encoder, images, numbers[1:], 7, 41).views)
+
+
+def test_a_step_whose_images_are_all_broken_has_no_crops(place, encoder, tmp_path):
+    pack([PackItem("a", b"junk", "png", label=0)], place.storage, (tmp_path / "bad").as_uri())
+    images = open_labelled(place.storage, f"{(tmp_path / 'bad').as_uri()}/*.tar")
+    crops = random_crops(encoder, images, np.array([0]), 0, 0)
+    assert crops.views.shape == (0, 3, 28, 28)
+    assert readings_of(encoder, torch.from_numpy(crops.views)).shape[0] == len(crops.numbers) == 0
 
 
 def textured_set(place, folder: Path, per_class: int, seed: int) -> str:

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from webssl_api.evaluation_probes import SegmentationSuite
 from webssl_eval.suites.dense.maps import MappedImage
@@ -37,6 +37,7 @@ def counted_miou(predicted, reference, classes):
 labels = st.lists(st.tuples(st.integers(0, 3), st.integers(-1, 3)), min_size=1, max_size=60)
 
 
+@settings(deadline=None)
 @given(pairs=labels)
 def test_miou_is_what_counting_gives(pairs):
     predicted, reference = (np.array(part) for part in zip(*pairs, strict=True))
@@ -48,6 +49,7 @@ def test_miou_is_what_counting_gives(pairs):
     assert all(0 <= score <= 100 for score in found.values())
 
 
+@settings(deadline=None)
 @given(pairs=labels, seed=st.integers(0, 9))
 def test_the_order_of_pixels_and_what_is_said_of_ignored_ones_do_not_matter(pairs, seed):
     predicted, reference = (np.array(part) for part in zip(*pairs, strict=True))

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from webssl_eval.encoders import Encoder
 from webssl_eval.features import stacked
+from webssl_eval.suites.ahead import one_ahead
 from webssl_eval.suites.dense.maps import MappedImage, MapSet
 from webssl_eval.suites.dense.reading import Reading
 from webssl_eval.suites.dense.views import View, centre_view, random_view
@@ -38,23 +39,31 @@ class Sampling:
 
 def fresh_batches(encoder: Encoder, reading: Reading, images: MapSet, sampling: Sampling) -> Batches:
     """A new random view of each image whenever it comes."""
-    for step, numbers in enumerate(order_of(len(images), sampling.batch, sampling.seed)):
-        views = []
-        for place, image in enumerate(images.read(numbers.tolist())):
-            sampling.check(image)
-            position = step * sampling.batch + place
-            views.append(
-                random_view(
-                    image.pixels,
-                    image.values,
-                    encoder.resolution,
-                    sampling.scales,
-                    sampling.outside,
-                    sampling.seed,
-                    position,
-                )
+    steps = enumerate(order_of(len(images), sampling.batch, sampling.seed))
+    drawn = (_random_views(encoder, images, sampling, numbers.tolist(), step) for step, numbers in steps)
+    for views, values in one_ahead(drawn):
+        yield reading.read(encoder, views), values
+
+
+def _random_views(
+    encoder: Encoder, images: MapSet, sampling: Sampling, numbers: list[int], step: int
+) -> tuple[Tensor, Tensor]:
+    """Prepared views (B, 3, S, S) and values (B, S, S) of one step."""
+    views = []
+    for place, image in enumerate(images.read(numbers)):
+        sampling.check(image)
+        views.append(
+            random_view(
+                image.pixels,
+                image.values,
+                encoder.resolution,
+                sampling.scales,
+                sampling.outside,
+                sampling.seed,
+                step * sampling.batch + place,
             )
-        yield reading.read(encoder, stacked(encoder, [view.pixels for view in views])), _values(views)
+        )
+    return stacked(encoder, [view.pixels for view in views]), _values(views)
 
 
 def kept_batches(

@@ -36,7 +36,7 @@ def read_layers(encoder: Encoder) -> int:
 def readings_of(encoder: Encoder, views_B3SS: Tensor) -> Tensor:
     """Prepared views -> readings, float32 (B, R)."""
     layers = range(encoder.depth - read_layers(encoder), encoder.depth)
-    parts: list[Tensor] = []
+    parts = [torch.empty(0, (len(layers) + 1) * encoder.width)]
     for at in range(0, len(views_B3SS), ENCODE_BATCH):
         outputs = encoder.encode_layers(views_B3SS[at : at + ENCODE_BATCH], layers, normed=True)
         tokens = [*(output.cls for output in outputs), outputs[-1].patches.mean(dim=(1, 2))]
@@ -81,24 +81,35 @@ def read_all(
     return ReadingTable(np.array(kept, dtype=np.int64), table[: len(kept)])
 
 
-def read_crops(
+@dataclass(frozen=True)
+class Crops:
+    """Prepared random crops, float32 (B, 3, S, S), and which images they are of."""
+
+    views: NDArray[np.float32]
+    numbers: NDArray[np.int64]
+
+
+def random_crops(
     encoder: Encoder, images: LabelledSet, numbers: NDArray[np.int64], seed: int, position: int
-) -> tuple[Tensor, NDArray[np.int64]]:
-    """Readings of one random resized crop of each image, and which images they are; broken ones are left out.
+) -> Crops:
+    """One random resized crop of each image; broken ones are left out. Nothing is encoded here.
 
     position: of the first image in the whole training; the crops are a function of it and the seed.
     """
-    views, kept = [], []
-    for place, (number, pixels) in enumerate(zip(numbers, _pixels(images, numbers), strict=True)):
-        if pixels is not None:
-            draws = uniforms(seed, position + place, Purpose.CROP_GEOMETRY, _CROP_DRAWS)
-            height, width = pixels.shape[:2]
-            box = crop_box(width, height, CROP_AREA, CROP_RATIO, FLIP, draws)
-            views.append(np.asarray(cut(Image.fromarray(pixels), box, encoder.resolution)))
-            kept.append(int(number))
-    if not views:
-        return torch.empty(0, (read_layers(encoder) + 1) * encoder.width), np.empty(0, dtype=np.int64)
-    return readings_of(encoder, stacked(encoder, views)), np.array(kept, dtype=np.int64)
+    read = [(place, pixels) for place, pixels in enumerate(_pixels(images, numbers)) if pixels is not None]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        views = list(pool.map(lambda item: _crop(encoder, item[1], seed, position + item[0]), read))
+    side = encoder.resolution
+    empty = np.empty((0, 3, side, side), dtype=np.float32)
+    kept = np.array([numbers[place] for place, _ in read], dtype=np.int64)
+    return Crops(np.stack(views) if views else empty, kept)
+
+
+def _crop(encoder: Encoder, pixels: NDArray[np.uint8], seed: int, position: int) -> NDArray[np.float32]:
+    draws = uniforms(seed, position, Purpose.CROP_GEOMETRY, _CROP_DRAWS)
+    height, width = pixels.shape[:2]
+    box = crop_box(width, height, CROP_AREA, CROP_RATIO, FLIP, draws)
+    return encoder.prepare(np.asarray(cut(Image.fromarray(pixels), box, encoder.resolution)))
 
 
 def _pixels(

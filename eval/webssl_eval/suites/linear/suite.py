@@ -21,12 +21,13 @@ from webssl_trainer.data import LabelledSet, open_labelled
 from webssl_trainer.errors import UserError
 
 from webssl_eval.encoders import Encoder
+from webssl_eval.suites.ahead import one_ahead
 from webssl_eval.suites.interface import Outcome, Workplace
 from webssl_eval.suites.knn import ranking, top_scores
 from webssl_eval.suites.labelled_sources import joined_names, labelled_digest, renumbered
 from webssl_eval.suites.linear.grid import Head, grid
 from webssl_eval.suites.linear.heads import HeadStacks, cosine
-from webssl_eval.suites.linear.readings import ReadingTable, read_all, read_crops, read_layers
+from webssl_eval.suites.linear.readings import ReadingTable, random_crops, read_all, read_layers, readings_of
 from webssl_eval.suites.order import order_of
 
 HEADS_FILE = "heads.json"
@@ -137,7 +138,7 @@ class LinearClassification:
         late: deque[Tensor] = deque(maxlen=max(1, spec.steps // 10))
         for step in range(spec.steps):
             readings, shown = next(batches)
-            if len(shown):
+            if len(shown):  # every image of a step may be broken
                 share = cosine(step, spec.steps)
                 truth = torch.from_numpy(labels[shown]).to(place.device)
                 losses = stacks.step(readings.to(place.device), truth, share)
@@ -160,8 +161,12 @@ class LinearClassification:
         """Readings and image numbers of one step after another."""
         spec = self._spec
         if spec.augment:
-            for step, chosen in enumerate(order_of(len(numbers), spec.batch_size, spec.seed)):
-                yield read_crops(encoder, images, numbers[chosen], spec.seed, step * spec.batch_size)
+            crops = (
+                random_crops(encoder, images, numbers[chosen], spec.seed, step * spec.batch_size)
+                for step, chosen in enumerate(order_of(len(numbers), spec.batch_size, spec.seed))
+            )
+            for part in one_ahead(crops):
+                yield readings_of(encoder, torch.from_numpy(part.views)), part.numbers
         table = _table(encoder, images, numbers, place, folder, "training images")
         for chosen in order_of(len(table.numbers), spec.batch_size, spec.seed):
             yield table.rows(chosen), table.numbers[chosen]
