@@ -8,7 +8,8 @@ by the trainer's own loader, objective and optimizer; then the knn suite scores 
 
 Settings for a run of minutes: LayerScale starts at 1, since with 1e-5 the CLS token of a new network is nearly the same for
 every picture, and so are the teacher's targets; patches of 7 pixels, so that 16 of them make a step cheap; no changes of
-colour and no blur, no patch loss, a low temperature and a fast teacher. They were not searched for.
+colour and no blur, no patch loss, a low temperature and a fast teacher. Of three settings that were tried these gave
+the highest accuracy; all three were above the random weights they began with.
 """
 
 from __future__ import annotations
