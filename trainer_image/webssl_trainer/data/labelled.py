@@ -109,7 +109,7 @@ def _from_index(storage: Storage, index: DataIndex, source: str) -> LabelledSet:
             labelled.append((ref, part.ext))
             ranges.append(ByteRange(ref.shard, part.offset, part.offset + part.length))
     if not labelled:
-        raise UserError(f"no sample of {source} has a .cls or .json member; k-NN evaluation needs labels")
+        raise UserError(f"no sample of {source} has a .cls or .json member; evaluation needs labels")
     pieces = fetch(storage, ranges).pieces
     names = [
         _label_text(data or b"", ext, ref.sample_id)
