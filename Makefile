@@ -76,6 +76,10 @@ bench-learning: setup ## What short runs on a CPU learn beside random weights (a
 	$(PY) benchmarks/learning/mae.py
 	$(PY) benchmarks/learning/clip.py
 
+.PHONY: oldest
+oldest: setup ## The trainer's tests on torch 2.11, the oldest supported (PYTHON=3.12 for another Python)
+	scripts/oldest
+
 .PHONY: down
 down: ## Remove the local cluster: no process, mount, namespace or bridge stays
 	$(RUN)/webssl cluster down

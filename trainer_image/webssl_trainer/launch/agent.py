@@ -109,7 +109,9 @@ class ElasticAgent(LocalElasticAgent):
             time.sleep(0.5)
 
     def _end_processes(self, seconds: float) -> None:
-        self._shutdown(signal.SIGTERM, timeout=max(1, round(seconds)))
+        if self._pcontext is not None:  # `_shutdown` takes no time before torch 2.12
+            self._pcontext.close(signal.SIGTERM, timeout=max(1, round(seconds)))
+        self._shutdown(signal.SIGTERM)
 
     def _rendezvous(self, worker_group: WorkerGroup) -> None:
         super()._rendezvous(worker_group)
