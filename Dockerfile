@@ -31,7 +31,14 @@ RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     uv venv --python python3 /opt/webssl && uv pip sync --require-hashes --compile-bytecode --link-mode copy /opt/locks/operator.txt
 
-FROM base AS trainer-deps
+# torch.compile builds its launchers with a C compiler on the GPU machine (spec.compute.compile); empty leaves it out, as
+# for clusters of CPUs, where nothing is compiled unless asked.
+FROM base AS trainer-base
+ARG COMPILER_PACKAGES="gcc libc6-dev"
+RUN if [ -n "$COMPILER_PACKAGES" ]; then \
+      apt-get update && apt-get install -y --no-install-recommends $COMPILER_PACKAGES && rm -rf /var/lib/apt/lists/*; fi
+
+FROM trainer-base AS trainer-deps
 ARG UV_CONFIG_FILE
 ARG SSL_CERT_FILE
 ARG UV_CACHE_DIR=/var/cache/uv

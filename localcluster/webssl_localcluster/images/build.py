@@ -173,7 +173,7 @@ class Builder:
         cache.mkdir(parents=True, exist_ok=True)
         mounts = ["--volume", f"{settings}:{MOUNT}:ro", "--volume", f"{cache}:{MOUNT}-cache"]
         arguments = [f"BASE_IMAGE={base}", f"UV_IMAGE={UV_IMAGE}", f"UV_CONFIG_FILE={MOUNT}/uv.toml"]
-        arguments.append(f"UV_CACHE_DIR={MOUNT}-cache")
+        arguments += [f"UV_CACHE_DIR={MOUNT}-cache", "COMPILER_PACKAGES="]  # its nodes have no GPU
         bundle = Path(os.environ.get("SSL_CERT_FILE") or "/etc/ssl/certs/ca-certificates.crt")
         if bundle.exists():
             shutil.copy(bundle, settings / "ca.crt")
