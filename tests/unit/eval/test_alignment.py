@@ -32,7 +32,9 @@ from tests.unit.eval.conftest import COLOURS, png
 
 
 def drawn(seed: int, count: int, width: int) -> torch.Tensor:
-    return torch.randn(count, width, generator=torch.Generator().manual_seed(seed))
+    """Double precision, in which two distances that are equal but for rounding do not come up."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(count, width, generator=generator, dtype=torch.float64)
 
 
 def obvious(one: np.ndarray, other: np.ndarray, k: int) -> float:
@@ -59,7 +61,7 @@ def test_the_share_is_what_the_definition_gives_in_bounds_and_the_same_either_wa
     one, other = drawn(seed, count, widths[0]), drawn(seed + 1, count, widths[1])
     ours, theirs = neighbours(one, k), neighbours(other, k)
     share = mutual_share(ours, theirs)
-    assert share == pytest.approx(obvious(one.double().numpy(), other.double().numpy(), k), abs=1e-6)
+    assert share == pytest.approx(obvious(one.numpy(), other.numpy(), k), abs=1e-6)
     assert share == pytest.approx(mutual_share(theirs, ours))
     assert 0 <= share <= 1
     assert mutual_share(ours, ours) == 1.0
@@ -73,7 +75,7 @@ def test_identical_features_align_fully_whatever_their_scale_and_rotation(seed, 
     features = drawn(seed, 20, 6)
     rotation = torch.linalg.qr(drawn(seed + 1, 6, 6)).Q
     assert mutual_share(neighbours(features, 5), neighbours(factor * features, 5)) == 1.0
-    assert mutual_share(neighbours(features, 5), neighbours(features @ rotation, 5)) >= 0.98
+    assert mutual_share(neighbours(features, 5), neighbours(features @ rotation, 5)) == 1.0
 
 
 def test_unrelated_features_align_by_chance():
@@ -216,11 +218,9 @@ def test_the_heat_map_has_a_cell_for_each_pair_of_layers_and_frames_the_largest(
     assert tuple(picture[top, left + side // 2]) != (220, 30, 30)
 
 
-@settings(deadline=None)
-@given(values=st.lists(st.floats(0, 1), min_size=2, max_size=20))
-def test_brighter_means_more(values):
-    light = colours(np.sort(np.array(values))).astype(int) @ [3, 6, 1]
-    assert (np.diff(light) >= 0).all()
+def test_brighter_means_more():
+    light = colours(np.linspace(0, 1, 60)).astype(int) @ [3, 6, 1]
+    assert (np.diff(light) > 0).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 31), (40, 33)])

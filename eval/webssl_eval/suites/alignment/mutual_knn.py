@@ -44,7 +44,7 @@ def neighbours(features_ND: Tensor, k: int) -> Tensor:
         raise ValueError(
             f"{k} neighbours of {count} things: k must be at least 1 and below the number of things"
         )
-    unit_ND = F.normalize(features_ND.float(), dim=1)
+    unit_ND = F.normalize(features_ND, dim=1)
     rows = max(1, _CHUNK_ELEMENTS // count)
     found: list[Tensor] = []
     for start in range(0, count, rows):
