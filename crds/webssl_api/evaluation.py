@@ -44,6 +44,40 @@ class KnnSuite(ApiModel):
     )
 
 
+class VqaBenchmarks(ApiModel):
+    """Published benchmarks that the tuned model answers; see `webssl eval data check`."""
+
+    data: StorageUri
+    """Folder with one folder a benchmark, by its name, in the benchmark's published file layout."""
+
+    only: (
+        Annotated[
+            list[Annotated[str, Field(min_length=1, max_length=40)]], Field(min_length=1, max_length=64)
+        ]
+        | None
+    ) = None
+    """Names of the benchmarks to ask; unset: all. Means over fewer are labelled partial."""
+
+    shards: Annotated[int, Field(ge=1, le=256)] = 1
+    """Shards that the questions of each benchmark are cut into, each for a suite of its own; `webssl eval score` merges them."""
+
+    shard: Annotated[int, Field(ge=0, le=255)] = 0
+    """Which shard this suite asks, from 0."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel=uri_cel("data"),
+            message=uri_message("spec.evaluation.suites.vqa.benchmarks.data", "data"),
+            check=lambda self: is_storage_uri(self.data),
+        ),
+        Rule(
+            cel="self.shard < self.shards",
+            message="spec.evaluation.suites.vqa.benchmarks.shard {shard} is none of {shards} shards: count from 0",
+            check=lambda self: self.shard < self.shards,
+        ),
+    )
+
+
 class VqaSuite(ApiModel):
     """Visual question answering: frozen encoder, MLP projector, pretrained language model, greedy answers."""
 
@@ -73,6 +107,9 @@ class VqaSuite(ApiModel):
 
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """Seed of the projector's weights and of the order of questions."""
+
+    benchmarks: VqaBenchmarks | None = None
+    """Published benchmarks to ask as well; the projector is then tuned on messages in the language model's chat template."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(

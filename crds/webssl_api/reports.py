@@ -10,7 +10,7 @@ from pydantic import Field
 from webssl_api.status import CheckpointStatus, RejectedCheckpoint, StatusModel
 
 REPORT_KEY = "report.json"
-UNITS = {"rmse": "m", "prior_rmse": "m"}
+UNITS = {"rmse": "m", "prior_rmse": "m", "mme_p": "points", "mme_p_partial": "points"}
 """Units of the scores that are no shares in per cent, by metric."""
 
 Count = Annotated[int, Field(ge=0)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,10 +13,8 @@ from webssl_cli.console import err, out
 from webssl_cli.errors import EXIT_FAILED, CliError
 
 if TYPE_CHECKING:
-    from webssl_eval.benchmarks.averages import Averages
     from webssl_eval.benchmarks.benchmark import Benchmark
     from webssl_eval.benchmarks.question import Reference
-    from webssl_eval.benchmarks.scoring import Result
     from webssl_trainer.storage import Storage
 
 app = typer.Typer(no_args_is_help=True)
@@ -91,6 +89,7 @@ def score(
     from webssl_eval.benchmarks.registry import by_name, named
     from webssl_eval.benchmarks.scoring import means
     from webssl_eval.benchmarks.scoring import score as computed
+    from webssl_eval.benchmarks.summary import document
     from webssl_trainer.storage import StorageOptions, open_storage
 
     from webssl_cli.views.benchmarks import scores_table
@@ -117,7 +116,7 @@ def score(
     ]
     found = means(results, known.values())
     if as_json:
-        typer.echo(json.dumps(_document(results, found), indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(document(results, found), indent=1, ensure_ascii=False))
     else:
         out.print(scores_table(results, found), markup=False, soft_wrap=True)
 
@@ -144,29 +143,3 @@ def _references(
     if not storage.exists(beside):
         raise CliError(f"{beside}: no references there", "name the folder of the benchmarks with --data")
     return kept_references(parsed(storage.read(beside), "references.jsonl", ReferenceLine), by_name())
-
-
-def _document(results: list[Result], found: Averages) -> dict[str, Any]:
-    named = {**{category.value: mean for category, mean in found.categories.items()}, "Average": found.total}
-    return {
-        "benchmarks": {
-            item.benchmark.name: {
-                "version": item.benchmark.version,
-                "score": item.scored.value,
-                "questions": item.questions,
-                "unanswered": item.unanswered,
-                "label": item.label,
-                "parts": dict(item.scored.parts),
-            }
-            for item in results
-        },
-        "means": {
-            name: {
-                "score": mean.value,
-                "benchmarks": mean.counted,
-                "declared": mean.declared,
-                "label": mean.label,
-            }
-            for name, mean in named.items()
-        },
-    }

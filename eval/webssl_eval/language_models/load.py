@@ -25,6 +25,12 @@ class Past:
     mask: Tensor
     lengths: Tensor
 
+    def keep(self, rows: list[int]) -> None:
+        """Forget all rows but these, in place."""
+        chosen = torch.tensor(rows, device=self.mask.device)
+        self.cache.batch_select_indices(chosen)
+        self.mask, self.lengths = self.mask[chosen], self.lengths[chosen]
+
 
 @dataclass(frozen=True)
 class LanguageModel:
@@ -87,23 +93,41 @@ class LanguageModel:
         return logits.float()
 
     @torch.inference_mode()
-    def greedy(self, past: Past, inputs_BLH: Tensor, most: int) -> list[str]:
-        """The likeliest continuation of each row, token by token, up to `end` or `most` tokens; no row has padding."""
-        ended_B = torch.zeros(len(inputs_BLH), dtype=torch.bool, device=self.device)
-        numbers: list[Tensor] = []
+    def greedy(self, past: Past, inputs_BLH: Tensor, most: int, mask_BL: Tensor | None = None) -> list[str]:
+        """The likeliest continuation of each row, token by token, up to `end` or `most` tokens.
+
+        Args:
+            past: what stands before the inputs; it is used up.
+            inputs_BLH: embeddings.
+            most: tokens of an answer at the most.
+            mask_BL: 1 for real positions, which come first; None when no row has padding.
+        """
+        answers: list[list[int]] = [[] for _ in inputs_BLH]
+        live, ended = list(range(len(answers))), set[int]()
+        mask_BL = _ones(inputs_BLH) if mask_BL is None else mask_BL
         for _ in range(most):
-            mask_BL = torch.ones(inputs_BLH.shape[:2], dtype=torch.int64, device=self.device)
-            wanted_BL = torch.zeros_like(mask_BL, dtype=torch.bool)
-            wanted_BL[:, -1] = True
-            next_B = self.logits(past, inputs_BLH, mask_BL, wanted_BL).argmax(-1)
-            next_B = torch.where(ended_B, self.end, next_B)
-            numbers.append(next_B)
-            ended_B = ended_B | (next_B == self.end)
-            if bool(ended_B.all()):
+            wanted_BL = mask_BL.cumsum(1).mul(mask_BL) == mask_BL.sum(1, keepdim=True)
+            next_B = self.logits(past, inputs_BLH, mask_BL, wanted_BL.to(self.device)).argmax(-1)
+            for row, token in zip(live, next_B.tolist(), strict=True):
+                if token == self.end:
+                    ended.add(row)
+                elif row not in ended:
+                    answers[row].append(token)
+            going = [place for place, row in enumerate(live) if row not in ended]
+            if not going:
                 break
+            # Copying keys and values pays only when it rids the batch of many rows that have ended.
+            if 2 * len(going) <= len(live):
+                past.keep(going)
+                next_B, live = next_B[going], [live[place] for place in going]
             inputs_BLH = self.embed(next_B[:, None])
-        texts: list[str] = self.tokenizer.batch_decode(torch.stack(numbers, 1), skip_special_tokens=True)
+            mask_BL = _ones(inputs_BLH)
+        texts: list[str] = self.tokenizer.batch_decode(answers, skip_special_tokens=True)
         return texts
+
+
+def _ones(inputs_BLH: Tensor) -> Tensor:
+    return torch.ones(inputs_BLH.shape[:2], dtype=torch.int64, device=inputs_BLH.device)
 
 
 def load_language_model(folder: Path, device: torch.device) -> LanguageModel:

@@ -36,16 +36,7 @@ class Prefixes:
         missing = sorted({key for key in keys if key not in found}, key=len)
         found.update(zip(missing, self._read(missing), strict=True))
         self._keep(found)
-        longest = max(map(len, keys))
-        rows = [found[key] for key in keys]
-        cache = _cache(self._model.model.config)
-        for layer in range(len(rows[0])):
-            pair = [torch.stack([_padded(row[layer][side], longest) for row in rows]) for side in (0, 1)]
-            cache.update(pair[0], pair[1], layer)
-        device = self._model.device
-        lengths_B = torch.tensor([len(key) for key in keys], device=device)
-        mask_BP = (torch.arange(longest, device=device) >= longest - lengths_B[:, None]).long()
-        return Past(cache, mask_BP, lengths_B)
+        return joined(self._model, [found[key] for key in keys])
 
     @torch.no_grad()
     def _read(self, texts: Sequence[tuple[int, ...]]) -> list[KeysValues]:
@@ -55,11 +46,8 @@ class Prefixes:
         for start, end in pairwise(starts):
             if start == end:
                 continue
-            cache = _cache(self._model.model.config)
-            tokens_BP = torch.tensor(texts[start:end], device=self._model.device)
-            self._model.model.base_model(input_ids=tokens_BP, past_key_values=cache, use_cache=True)
-            layers = [(layer.keys, layer.values) for layer in cache.layers]
-            result += [[(keys[row], values[row]) for keys, values in layers] for row in range(end - start)]
+            tokens_BP = torch.tensor(texts[start:end])
+            result += read_embeddings(self._model, self._model.embed(tokens_BP))
         return result
 
     def _keep(self, found: dict[tuple[int, ...], KeysValues]) -> None:
@@ -68,6 +56,28 @@ class Prefixes:
             self._kept.move_to_end(key)
         while len(self._kept) > self._kept_most:
             self._kept.popitem(last=False)
+
+
+@torch.no_grad()
+def read_embeddings(model: LanguageModel, inputs_BPH: Tensor) -> list[KeysValues]:
+    """Keys and values of sequences of one length, row by row."""
+    cache = _cache(model.model.config)
+    model.model.base_model(inputs_embeds=inputs_BPH, past_key_values=cache, use_cache=True)
+    layers = [(layer.keys, layer.values) for layer in cache.layers]
+    return [[(keys[row], values[row]) for keys, values in layers] for row in range(len(inputs_BPH))]
+
+
+def joined(model: LanguageModel, rows: Sequence[KeysValues]) -> Past:
+    """The model after reading one sequence a row, padded on the left to the longest; sequences are copied, and may repeat."""
+    lengths = [row[0][0].shape[1] for row in rows]
+    longest = max(lengths)
+    cache = _cache(model.model.config)
+    for layer in range(len(rows[0])):
+        pair = [torch.stack([_padded(row[layer][side], longest) for row in rows]) for side in (0, 1)]
+        cache.update(pair[0], pair[1], layer)
+    lengths_B = torch.tensor(lengths, device=model.device)
+    mask_BP = (torch.arange(longest, device=model.device) >= longest - lengths_B[:, None]).long()
+    return Past(cache, mask_BP, lengths_B)
 
 
 def _cache(config: Any) -> Any:

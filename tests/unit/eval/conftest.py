@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,4 +101,14 @@ def language_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pad_token_id=1,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chat_model(language_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a chat template, which benchmarks need."""
+    folder = tmp_path_factory.mktemp("chat") / "model"
+    shutil.copytree(language_model, folder)
+    template = "{% for message in messages %}question : {{ message['content'] }} {% endfor %}answer :"
+    (folder / "chat_template.jinja").write_text(template)
     return folder

@@ -45,7 +45,7 @@ def test_the_moments_of_a_table_are_those_of_all_tokens(tmp_path_factory, count,
     refs = [ImageRef(f"s3://b/{number}.png") for number in range(count)]
     values = torch.randn(count, 4, 3, generator=torch.Generator().manual_seed(seed)).half().float()
     table = TokenTable(tmp_path_factory.mktemp("table") / "t.npy", refs, 4, 3)
-    table.put(0, values)
+    table.put(refs, values)
     mean, spread = table.moments()
     assert torch.allclose(mean, values.mean((0, 1)), atol=1e-5)
     assert torch.allclose(spread, values.std((0, 1), unbiased=False), atol=1e-5)

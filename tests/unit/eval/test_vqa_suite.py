@@ -39,7 +39,7 @@ def test_equal_seeds_give_equal_projectors():
 
 
 def test_only_answer_tokens_are_predicted(model):
-    batch = tuning_batch(model, torch.zeros(2, 3, model.width), [4, 5], [[10, 1], [11, 12, 1]])
+    batch = tuning_batch(model, torch.zeros(2, 3, model.width), [[4, 5]] * 2, [[10, 1], [11, 12, 1]])
     assert batch.inputs.shape == (2, 3 + 2 + 2, model.width)
     assert batch.mask.sum(1).tolist() == [3 + 2 + 1, 3 + 2 + 2]
     # Behind the cue stands the first answer token; the end is predicted, never fed in.
@@ -57,7 +57,7 @@ def test_a_question_read_before_gives_the_logits_of_the_whole_sequence(model):
     visual = torch.randn(3, 4, model.width, generator=torch.Generator().manual_seed(0))
     questions = [[2, 4], [2, 4, 5, 6, 7], [3]]
     answers = [[10, 1], [11, 12, 1], [13, 1]]
-    batch = tuning_batch(model, visual, [8, 3], answers)
+    batch = tuning_batch(model, visual, [[8, 3]] * 3, answers)
     prefixes = Prefixes(model)
     for _ in range(2):  # read now, then remembered
         logits = model.logits(prefixes.past(questions), batch.inputs, batch.mask, batch.wanted)
@@ -73,7 +73,8 @@ def test_a_question_read_before_gives_the_logits_of_the_whole_sequence(model):
 def test_padding_changes_no_answer_and_greedy_follows_the_definition(model):
     visual = torch.randn(2, 3, model.width, generator=torch.Generator().manual_seed(0))
     questions, cue = [[2, 3], [2, 3, 4, 5, 6]], [8, 3]
-    together = model.greedy(Prefixes(model).past(questions), asking_batch(model, visual, cue), 4)
+    inputs, mask = asking_batch(model, visual, [cue, cue])
+    together = model.greedy(Prefixes(model).past(questions), inputs, 4, mask)
     for row in (0, 1):
         rest = list(cue)
         for _ in range(4):

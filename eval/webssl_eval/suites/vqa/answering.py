@@ -8,8 +8,8 @@ import torch
 
 from webssl_eval.images import ImageRef
 from webssl_eval.language_models import LanguageModel, Prefixes
+from webssl_eval.suites.vqa.forms import Form
 from webssl_eval.suites.vqa.projector import Projector
-from webssl_eval.suites.vqa.prompt import answer_tokens, cue_tokens, question_tokens
 from webssl_eval.suites.vqa.questions import Question
 from webssl_eval.suites.vqa.sequences import asking_batch
 from webssl_eval.suites.vqa.visual_tokens import TokenTable
@@ -18,35 +18,34 @@ _BATCH = 32
 _SPARE_TOKENS = 2
 
 
-def answer_room(model: LanguageModel, train: Sequence[Question]) -> int:
+def answer_room(form: Form, train: Sequence[Question]) -> int:
     """Tokens that an answer may have: as many as the longest training answer, and a few to show when it goes on."""
-    return (
-        max(len(answer_tokens(model, text)) for text in {question.answer for question in train})
-        + _SPARE_TOKENS
-    )
+    return max(len(form.answer(text)) for text in {question.answer for question in train}) + _SPARE_TOKENS
 
 
 @torch.inference_mode()
 def answer_all(
     projector: Projector,
     model: LanguageModel,
+    form: Form,
     prefixes: Prefixes,
     questions: Sequence[Question],
     images: Sequence[ImageRef],
-    table: TokenTable,
+    table: TokenTable[ImageRef],
     most: int,
     progress: Callable[[int, int], None],
 ) -> list[str]:
     """The answer to each question about the image at its place, in order; up to `most` tokens each."""
-    texts = [question_tokens(model, question.question) for question in questions]
-    order = sorted(range(len(questions)), key=lambda number: len(texts[number]))
+    before = [form.before(question.question) for question in questions]
+    behind = [form.behind(question.question) for question in questions]
+    order = sorted(range(len(questions)), key=lambda number: len(before[number]) + len(behind[number]))
     answers = [""] * len(questions)
     for start in range(0, len(order), _BATCH):
         chosen = order[start : start + _BATCH]
         visual = projector(table.get([images[number] for number in chosen]).to(model.device))
-        inputs = asking_batch(model, visual, cue_tokens(model))
-        past = prefixes.past([texts[number] for number in chosen])
-        for number, text in zip(chosen, model.greedy(past, inputs, most), strict=True):
+        inputs, mask = asking_batch(model, visual, [behind[number] for number in chosen])
+        past = prefixes.past([before[number] for number in chosen])
+        for number, text in zip(chosen, model.greedy(past, inputs, most, mask), strict=True):
             answers[number] = text
         progress(start + len(chosen), len(order))
     return answers

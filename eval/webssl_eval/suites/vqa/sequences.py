@@ -1,4 +1,4 @@
-"""Batches of [visual tokens, cue, answer] for the language model; the question before them is in `Prefixes`.
+"""Batches of [visual tokens, what stands behind them, answer]; what stands before them is in `Prefixes`.
 
 Shape letters: B sequences, V visual tokens, L positions, H width.
 """
@@ -25,11 +25,14 @@ class Tuning(NamedTuple):
 
 
 def tuning_batch(
-    model: LanguageModel, visual_BVH: Tensor, cue: Sequence[int], answers: Sequence[Sequence[int]]
+    model: LanguageModel,
+    visual_BVH: Tensor,
+    behind: Sequence[Sequence[int]],
+    answers: Sequence[Sequence[int]],
 ) -> Tuning:
-    """Right-padded sequences; only answer tokens are predicted."""
+    """Right-padded sequences; only answer tokens are predicted. behind: tokens between image and answer, row by row."""
     visual = visual_BVH.shape[1]
-    texts = [[*cue, *answer[:-1]] for answer in answers]
+    texts = [[*cue, *answer[:-1]] for cue, answer in zip(behind, answers, strict=True)]
     longest = max(len(text) for text in texts)
     padded_BL = torch.full((len(texts), longest), model.end, dtype=torch.int64)
     mask_BL = torch.zeros(len(texts), visual + longest, dtype=torch.int64)
@@ -46,7 +49,15 @@ def tuning_batch(
     return Tuning(inputs_BLH, mask_BL.to(device), wanted_BL.to(device), targets.to(device))
 
 
-def asking_batch(model: LanguageModel, visual_BVH: Tensor, cue: Sequence[int]) -> Tensor:
-    """Visual tokens and cue, (B, V + cue, H)."""
-    cue_BLH = model.embed(torch.tensor([list(cue)])).expand(len(visual_BVH), -1, -1)
-    return torch.cat([visual_BVH.to(cue_BLH.dtype), cue_BLH], dim=1)
+def asking_batch(
+    model: LanguageModel, visual_BVH: Tensor, behind: Sequence[Sequence[int]]
+) -> tuple[Tensor, Tensor]:
+    """Visual tokens and the tokens behind them, padded on the right: (B, V + L, H); and the mask of real positions, (B, V + L)."""
+    visual = visual_BVH.shape[1]
+    longest = max(map(len, behind))
+    padded_BL = torch.tensor([[*row, *[model.end] * (longest - len(row))] for row in behind])
+    lengths_B = torch.tensor([visual + len(row) for row in behind])
+    mask_BL = (torch.arange(visual + longest) < lengths_B[:, None]).long()
+    behind_BLH = model.embed(padded_BL)
+    inputs_BLH = torch.cat([visual_BVH.to(behind_BLH.dtype), behind_BLH], dim=1)
+    return inputs_BLH, mask_BL.to(model.device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,21 +16,33 @@ from webssl_eval.images import Located, locate
 from webssl_eval.language_models import Prefixes, identity_of, load_language_model, local_folder
 from webssl_eval.suites.interface import Outcome, Workplace
 from webssl_eval.suites.vqa.answering import answer_all, answer_room, exchanged
+from webssl_eval.suites.vqa.benchmark_sets import (
+    Asked,
+    ask_benchmarks,
+    check_pictures,
+    digest_of,
+    read_benchmarks,
+)
+from webssl_eval.suites.vqa.forms import Chat, QuestionFirst, check_template
 from webssl_eval.suites.vqa.projector import Projector
 from webssl_eval.suites.vqa.questions import QuestionFile, first_places, load_questions
 from webssl_eval.suites.vqa.scoring import Answered, is_right, scores
 from webssl_eval.suites.vqa.tuning import Recipe, order_of, tune
-from webssl_eval.suites.vqa.visual_tokens import compute_tokens
+from webssl_eval.suites.vqa.visual_tokens import check_grid, compute_tokens
 
 
 class VisualQuestions:
-    """Scores: accuracy, prior (the most frequent training answer) and blind (about another image), also by kind of answer."""
+    """Scores: accuracy, prior (the most frequent training answer) and blind (about another image), also by kind of answer.
+
+    With benchmarks also one for each of them, and the paper's means. All questions are then put as chat messages; see `forms`.
+    """
 
     kind = "vqa"
     version = 1
 
     def __init__(self, spec: VqaSuite) -> None:
         self._spec = spec
+        self._read: tuple[Asked, ...] | None = None
 
     @property
     def resolution(self) -> int | None:
@@ -42,6 +55,8 @@ class VisualQuestions:
         located = locate(place.storage, first_places([*train.questions, *test.questions]))
         places = sorted(f"{ref} {where.start} {where.end}" for ref, where in located.items())
         parts = [train.digest, test.digest, identity_of(self._spec.language_model), *places]
+        if self._spec.benchmarks is not None:
+            parts.append(digest_of(self._spec.benchmarks, self._asked(place)))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def run(self, encoder: Encoder, place: Workplace) -> Outcome:
@@ -53,9 +68,26 @@ class VisualQuestions:
         test = load_questions(place.storage, self._spec.test).front(self._spec.max_questions)
         return load_questions(place.storage, self._spec.train), test
 
+    def _asked(self, place: Workplace) -> tuple[Asked, ...]:
+        """The questions of the benchmarks, read once."""
+        if self._read is None:
+            spec = self._spec.benchmarks
+            self._read = () if spec is None else read_benchmarks(place.storage, spec)
+        return self._read
+
+    def _check(self, encoder: Encoder, place: Workplace, language_model: Path) -> None:
+        """What can be known to fail before anything is trained."""
+        check_grid(encoder)
+        if self._spec.benchmarks is not None:
+            check_template(self._spec.language_model, language_model)
+            check_pictures(self._asked(place), place)
+
     def _run(self, encoder: Encoder, place: Workplace, folder: Path) -> Outcome:
         spec, clock = self._spec, _Clock()
         train, test = self._files(place)
+        local = local_folder(spec.language_model, place.storage, place.scratch)
+        self._check(encoder, place, local)
+        clock.lap("checks")
         recipe = Recipe(spec.steps, spec.batch_size, spec.learning_rate, spec.seed)
         # Only questions that the tuning will see need features.
         seen = sorted({number for step in order_of(len(train.questions), recipe) for number in step})
@@ -72,9 +104,8 @@ class VisualQuestions:
             places=test_places, path=folder / "test.npy", progress=partial(place.progress, "test images")
         )
         clock.lap("features")
-        model = load_language_model(
-            local_folder(spec.language_model, place.storage, place.scratch), place.device
-        )
+        model = load_language_model(local, place.device)
+        form = QuestionFirst(model) if spec.benchmarks is None else Chat(model)
         clock.lap("languageModel")
         mean, spread = train_table.moments()
         projector = Projector(mean, spread, model.width, model.embedding_scale(), spec.seed).to(place.device)
@@ -82,6 +113,7 @@ class VisualQuestions:
         losses = tune(
             projector,
             model,
+            form,
             prefixes,
             train.questions,
             train_table,
@@ -89,8 +121,10 @@ class VisualQuestions:
             partial(place.progress, "projector steps"),
         )
         clock.lap("tuning")
-        room = answer_room(model, train.questions)
-        ask = partial(answer_all, projector, model, prefixes, test.questions, table=test_table, most=room)
+        room = answer_room(form, train.questions)
+        ask = partial(
+            answer_all, projector, model, form, prefixes, test.questions, table=test_table, most=room
+        )
         images = [question.image for question in test.questions]
         answers = ask(images=images, progress=partial(place.progress, "questions"))
         clock.lap("answers")
@@ -125,7 +159,20 @@ class VisualQuestions:
             "seconds": clock.laps,
         }
         table = scores(answered, [(question.kind, question.answer) for question in train.questions])
-        return Outcome(table, len(answered), predictions, details)
+        found = Outcome(table, len(answered), predictions, details)
+        if spec.benchmarks is None:
+            return found
+        benchmarked = ask_benchmarks(
+            self._asked(place), encoder, projector, model, spec.visual_tokens, place, folder
+        )
+        clock.lap("benchmarks")
+        more = {"benchmarkQuestions": benchmarked.questions, "benchmarkImages": benchmarked.images}
+        return replace(
+            found,
+            scores={**table, **benchmarked.scores},
+            details={**details, **more},
+            files=benchmarked.files,
+        )
 
 
 class _Clock:

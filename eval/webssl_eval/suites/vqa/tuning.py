@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from webssl_trainer.errors import UserError
 
+from webssl_eval.images import ImageRef
 from webssl_eval.language_models import LanguageModel, Prefixes
+from webssl_eval.suites.vqa.forms import Form
 from webssl_eval.suites.vqa.projector import Projector
-from webssl_eval.suites.vqa.prompt import answer_tokens, cue_tokens, question_tokens
 from webssl_eval.suites.vqa.questions import Question
 from webssl_eval.suites.vqa.sequences import tuning_batch
 from webssl_eval.suites.vqa.visual_tokens import TokenTable
@@ -55,9 +56,10 @@ def order_of(count: int, recipe: Recipe) -> list[list[int]]:
 def tune(
     projector: Projector,
     model: LanguageModel,
+    form: Form,
     prefixes: Prefixes,
     questions: Sequence[Question],
-    table: TokenTable,
+    table: TokenTable[ImageRef],
     recipe: Recipe,
     progress: Callable[[int, int], None],
 ) -> list[float]:
@@ -68,14 +70,16 @@ def tune(
     """
     optimizer = torch.optim.AdamW(projector.parameters(), betas=(0.9, 0.999), weight_decay=0.0)
     losses: list[float] = []
-    cue = cue_tokens(model)
     for step, numbers in enumerate(order_of(len(questions), recipe)):
         chosen = [questions[number] for number in numbers]
         visual = projector(table.get([question.image for question in chosen]).to(model.device))
         batch = tuning_batch(
-            model, visual, cue, [answer_tokens(model, question.answer) for question in chosen]
+            model,
+            visual,
+            [form.behind(question.question) for question in chosen],
+            [form.answer(question.answer) for question in chosen],
         )
-        past = prefixes.past([question_tokens(model, question.question) for question in chosen])
+        past = prefixes.past([form.before(question.question) for question in chosen])
         loss = F.cross_entropy(model.logits(past, batch.inputs, batch.mask, batch.wanted), batch.targets)
         losses.append(float(loss.detach()))
         if not math.isfinite(losses[-1]):

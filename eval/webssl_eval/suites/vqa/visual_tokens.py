@@ -6,8 +6,9 @@ Shape letters: B images, R and C rows and columns of the patch grid, S side of t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -19,8 +20,25 @@ from webssl_trainer.errors import UserError
 from webssl_trainer.storage import Storage
 
 from webssl_eval.encoders import Encoder
-from webssl_eval.features import encode_images
+from webssl_eval.features import ENCODE_BATCH, chunked, stacked
 from webssl_eval.images import ImageRef, Located, read_images
+
+KeyT = TypeVar("KeyT", bound=Hashable)
+
+
+def check_grid(encoder: Encoder) -> None:
+    """Look whether an encoder's patches can become a square of tokens, by one blank view.
+
+    Raises:
+        UserError: its patch grid is not square.
+    """
+    blank = np.zeros((encoder.resolution, encoder.resolution, 3), dtype=np.uint8)
+    rows, columns = encoder.encode(stacked(encoder, [blank])).patches.shape[1:3]
+    if rows != columns:
+        raise UserError(
+            f"encoder {encoder.name} has a grid of {rows} x {columns} patches, which is not square; the vqa suite resizes "
+            "it to a square of visualTokens: use an encoder or a resolution with square views"
+        )
 
 
 def resized(patches_BRCD: Tensor, tokens: int) -> Tensor:
@@ -39,10 +57,10 @@ def resized(patches_BRCD: Tensor, tokens: int) -> Tensor:
     return small_BDSS.flatten(2).transpose(1, 2)
 
 
-class TokenTable:
+class TokenTable(Generic[KeyT]):
     """Visual tokens of many images, float16 in a memory-mapped file: what does not fit in memory lies on the scratch disk."""
 
-    def __init__(self, path: Path, images: Sequence[ImageRef], tokens: int, width: int) -> None:
+    def __init__(self, path: Path, images: Sequence[KeyT], tokens: int, width: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._rows = {ref: row for row, ref in enumerate(images)}
         self._table = np.lib.format.open_memmap(
@@ -52,11 +70,11 @@ class TokenTable:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def put(self, start: int, tokens_BVD: Tensor) -> None:
-        """Keep the tokens of the images from number `start` on."""
-        self._table[start : start + len(tokens_BVD)] = tokens_BVD.numpy()
+    def put(self, images: Sequence[KeyT], tokens_BVD: Tensor) -> None:
+        """Keep the tokens of images."""
+        self._table[[self._rows[ref] for ref in images]] = tokens_BVD.numpy()
 
-    def get(self, images: Sequence[ImageRef]) -> Tensor:
+    def get(self, images: Sequence[KeyT]) -> Tensor:
         """Tokens of images, float32 (B, V, D)."""
         rows = [self._rows[ref] for ref in images]
         return torch.from_numpy(self._table[rows].astype(np.float32))
@@ -80,27 +98,43 @@ def compute_tokens(
     tokens: int,
     path: Path,
     progress: Callable[[int, int], None],
-) -> TokenTable:
+) -> TokenTable[ImageRef]:
     """Tokens of the images in `places` (image -> the place that names it), each encoded once.
 
     Raises:
         UserError: an image can not be decoded: a question about it has no fair score.
     """
-    images = list(places)
-    table = TokenTable(path, images, tokens, encoder.width)
+    pairs = zip(places, read_images(storage, located, places), strict=True)
+    return token_table(encoder, pairs, places, tokens, path, progress)
+
+
+def token_table(
+    encoder: Encoder,
+    pictures: Iterable[tuple[KeyT, bytes]],
+    places: Mapping[KeyT, str],
+    tokens: int,
+    path: Path,
+    progress: Callable[[int, int], None],
+) -> TokenTable[KeyT]:
+    """Tokens of pictures in any order, each encoded once. places: all of them, each with the place that names it.
+
+    Raises:
+        UserError: a picture can not be decoded.
+    """
+    table = TokenTable(path, list(places), tokens, encoder.width)
     done = 0
-    for features in encode_images(encoder, _pixels(storage, located, places)):
-        table.put(done, resized(features.patches, tokens))
-        done += len(features.patches)
-        progress(done, len(images))
+    for chunk in chunked(pictures, ENCODE_BATCH):
+        views = stacked(encoder, [_pixels(data, ref, places[ref]) for ref, data in chunk])
+        table.put([ref for ref, _ in chunk], resized(encoder.encode(views).patches, tokens))
+        done += len(chunk)
+        progress(done, len(places))
     return table
 
 
-def _pixels(storage: Storage, located: Located, places: dict[ImageRef, str]) -> Iterator[NDArray[np.uint8]]:
-    for (ref, place), data in zip(places.items(), read_images(storage, located, places), strict=True):
-        try:
-            yield np.asarray(decode_image(data))
-        except BrokenSampleError as error:
-            raise UserError(
-                f"{place}: image {ref} is broken ({error.reason}); replace it, or remove its lines"
-            ) from error
+def _pixels(data: bytes, ref: Hashable, place: str) -> NDArray[np.uint8]:
+    try:
+        return np.asarray(decode_image(data))
+    except BrokenSampleError as error:
+        raise UserError(
+            f"{place}: image {ref} is broken ({error.reason}); replace it, or remove its lines"
+        ) from error
