@@ -123,7 +123,8 @@ def index_them(folder: Path, threads: int) -> Figures:
     began = time.perf_counter()
     shards = expand_source(storage, f"{base}/*.tar")
     listed = time.perf_counter() - began
-    made = make_store(storage, shards, f"{base}/{FOLDER}", threads)
+    assert shards
+    made = make_store(storage, f"{base}/*.tar", f"{base}/{FOLDER}", threads)
     return {
         "listing_seconds": listed,
         "read": made.read,

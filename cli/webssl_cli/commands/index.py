@@ -34,7 +34,6 @@ def index(
     May be stopped and started again, and again when shards have been added: only new and changed shards are read.
     Runs use the index that lies beside their shards, or the one that spec.data.index names.
     """
-    from webssl_trainer.data.shards import expand_source
     from webssl_trainer.data.store_find import default_folder, find_store
     from webssl_trainer.data.store_make import make_store, verify_store
     from webssl_trainer.observe import logs
@@ -45,10 +44,8 @@ def index(
     logs.configure("warning")
     folder = out_uri or default_folder(uri)
     storage = storage_for(folder, endpoint)
-    with err.status("listing shards"):
-        shards = expand_source(storage, uri)
     with counting_bar("indexing", err) as progress:
-        made = make_store(storage, shards, folder, threads, progress)
+        made = make_store(storage, uri, folder, threads, progress)
     if verify:
         found = find_store(storage, uri, folder)
         assert found is not None
@@ -56,7 +53,7 @@ def index(
             verify_store(found, threads, progress)
     now = made.current
     changed = f"{made.read} read now, {made.known} known before" + (
-        f", {made.dropped} no longer there" if made.dropped else ""
+        f", {made.dropped} no longer there or changed" if made.dropped else ""
     )
     out.print(
         f"{now.samples:,} images of {now.image_bytes / 1e9:,.2f} GB in {now.shards:,} shards ({changed}; "

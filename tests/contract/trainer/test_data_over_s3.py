@@ -19,7 +19,6 @@ from webssl_trainer.data import (
     OpenData,
     Source,
     StoredIndex,
-    expand_source,
     load_data,
     prepare_data,
 )
@@ -72,9 +71,9 @@ def data(storage: Storage) -> OpenData:
     pq.write_table(pa.table(rows), sink)
     storage.put("s3://data/scores/all.parquet", sink.getvalue().to_pybytes())
     second = "s3://data/second/*.tar"
-    made = make_store(storage, expand_source(storage, second), default_folder(second))
+    made = make_store(storage, second, default_folder(second))
     assert (made.read, made.current.samples) == (4, 30)
-    assert make_store(storage, expand_source(storage, second), default_folder(second)).read == 0
+    assert make_store(storage, second, default_folder(second)).read == 0
     sources = [
         Source(
             "s3://data/first/{000000..000004}.tar", 1.0, Filter("s3://data/scores/*.parquet", "kind = seen")

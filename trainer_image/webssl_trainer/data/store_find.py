@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
@@ -14,7 +15,7 @@ from webssl_trainer.data.shards import expand_braces, unlisted
 from webssl_trainer.data.store_format import FOLDER, ROW_SCHEMA, VERSION, rows_from_bytes
 from webssl_trainer.data.stored_index import StoredIndex
 from webssl_trainer.errors import UserError
-from webssl_trainer.storage import Storage, StorageNotFoundError, canonical, join
+from webssl_trainer.storage import Storage, StorageDeniedError, StorageNotFoundError, canonical, join
 
 _SPECIAL = re.compile(r"[*?\[{]")
 _GLOB = re.compile(r"[*?\[]")
@@ -80,7 +81,13 @@ def find_store(
     """
     given = folder is not None
     where = folder if folder is not None else default_folder(source if isinstance(source, str) else source[0])
-    current = read_current(storage, where)
+    try:
+        current = read_current(storage, where)
+    except StorageDeniedError:
+        # A store may answer so for what is not there; only a folder that was named must be readable.
+        if given:
+            raise
+        current = None
     if current is None:
         if given:
             raise UserError(
@@ -101,24 +108,13 @@ def _catalog(storage: Storage, folder: str, digest: str) -> pa.Table:
 
 def _named_rows(storage: Storage, rows: pa.Table, source: str | Sequence[str], folder: str) -> pa.Table:
     """The rows of the shards that a source names, by URL; those it names and the index lacks count as damage."""
-    names: set[str] = set()
-    globs: list[str] = []
-    for pattern in unlisted(storage, [source] if isinstance(source, str) else list(source)):
-        for name in expand_braces(pattern):
-            if _GLOB.search(name):
-                globs.append(_regex(canonical(name)))
-            else:
-                names.add(canonical(name))
-    urls = rows["url"]
-    wanted = pc.is_in(urls, value_set=pa.array(sorted(names), urls.type))
-    if globs:
-        wanted = pc.or_(wanted, pc.match_substring_regex(urls, "^(?:" + "|".join(globs) + ")$"))
+    wanted, names = named_by(storage, source, rows["url"])
     found = rows.filter(wanted)
     if found.num_rows == 0:
         raise UserError(
             f"the index {folder} has none of the shards of spec.data.source {source!r}; run webssl index for it"
         )
-    lacking = sorted(names - set(found["url"].to_pylist())) if len(names) > 0 else []
+    lacking = sorted(names - set(found["url"].to_pylist())) if names else []
     missing = [
         {
             **dict.fromkeys(ROW_SCHEMA.names, 0), "url": url, "size": -1, "version": "", "damage": "not in the index",
@@ -129,6 +125,22 @@ def _named_rows(storage: Storage, rows: pa.Table, source: str | Sequence[str], f
     if missing:
         found = pa.concat_tables([found, pa.Table.from_pylist(missing, schema=ROW_SCHEMA)])
     return found.sort_by("url")
+
+
+def named_by(storage: Storage, source: str | Sequence[str], urls: Any) -> tuple[Any, set[str]]:
+    """Which URLs of an Arrow column a source names, as a mask; and the URLs that it names without a glob."""
+    names: set[str] = set()
+    globs: list[str] = []
+    for pattern in unlisted(storage, [source] if isinstance(source, str) else list(source)):
+        for name in expand_braces(pattern):
+            if _GLOB.search(name):
+                globs.append(_regex(canonical(name)))
+            else:
+                names.add(canonical(name))
+    wanted = pc.is_in(urls, value_set=pa.array(sorted(names), urls.type))
+    if globs:
+        wanted = pc.or_(wanted, pc.match_substring_regex(urls, "^(?:" + "|".join(globs) + ")$"))
+    return wanted, names
 
 
 def _regex(glob: str) -> str:

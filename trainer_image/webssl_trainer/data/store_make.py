@@ -19,8 +19,8 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 import structlog
 
 from webssl_trainer.data.index_build import scan_shard
-from webssl_trainer.data.shards import Shard
-from webssl_trainer.data.store_find import Current, read_current
+from webssl_trainer.data.shards import Shard, expand_source
+from webssl_trainer.data.store_find import Current, named_by, read_current
 from webssl_trainer.data.store_format import (
     ROW_SCHEMA,
     VERSION,
@@ -51,7 +51,7 @@ class Made:
         current: sums of the whole index.
         read: shards that were read now.
         known: shards that were known from an earlier time.
-        dropped: shards of the index before this that are no longer there.
+        dropped: shards of earlier tries that are no longer there, or no longer the same.
     """
 
     current: Current
@@ -62,27 +62,30 @@ class Made:
 
 def make_store(
     storage: Storage,
-    shards: Sequence[Shard],
+    source: str | Sequence[str],
     folder: str,
     threads: int = 16,
     progress: Progress | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Made:
-    """Index shards into a folder, and make the outcome its newest index.
+    """Index the shards of a source into a folder, and make the outcome its newest index.
+
+    Shards of the folder's index that the source does not name stay in it, so several sources can share a folder.
 
     Args:
         storage: for the shards and the folder.
-        shards: all shards the index is to cover, by URL.
+        source: see `expand_source`.
         folder: URL; see `store_format`.
         threads: shards read at the same time. Memory holds two shards' samples for each, and one part.
         progress: called with (shards done, shards in all).
         clock: seconds, for writing what was found at least every minute.
 
     Raises:
-        UserError: no shard has an image, or the sums of what was written are not those of what was found.
+        UserError: no shard, no shard has an image, or what was written does not read back.
     """
-    before = read_current(storage, folder)
-    known, pieces = _known(storage, folder, before)
+    shards = expand_source(storage, source)
+    known, others, pieces = _known(storage, folder, source)
+    before = len(known)
     todo = [shard for shard in shards if _name(shard) not in known]
     count = len(shards) - len(todo)
     if progress is not None:
@@ -93,11 +96,11 @@ def make_store(
         if progress is not None:
             progress(done, len(shards))
     writer.flush()
-    current = _publish(storage, folder, known.of([_name(shard) for shard in shards]))
+    rows = known.of([_name(shard) for shard in shards])
+    current = _publish(storage, folder, pa.concat_tables([others, rows]).sort_by("url"))
     for url in [*pieces, *writer.pieces]:
         storage.delete(url)
-    gone = 0 if before is None else before.shards - count
-    return Made(current, len(todo), count, max(0, gone))
+    return Made(current, len(todo), count, before - count)
 
 
 def _name(shard: Shard) -> Name:
@@ -111,6 +114,9 @@ class _Rows:
         self._tables: list[pa.Table] = []
         self._places: dict[Name, int] = {}
         self._count = 0
+
+    def __len__(self) -> int:
+        return len(self._places)
 
     def __contains__(self, name: Name) -> bool:
         return name in self._places
@@ -129,16 +135,28 @@ class _Rows:
         )
 
 
-def _known(storage: Storage, folder: str, current: Current | None) -> tuple[_Rows, list[str]]:
-    """Rows from the newest catalogue and from pieces of a try that did not end, and the pieces' URLs."""
+def _known(storage: Storage, folder: str, source: str | Sequence[str]) -> tuple[_Rows, pa.Table, list[str]]:
+    """Rows from the newest catalogue and from pieces of tries that did not end: those of the source's shards, the
+    catalogue's others, and the pieces' URLs."""
+    known, others = _Rows(), ROW_SCHEMA.empty_table()
+    current = read_current(storage, folder)
+    if current is not None:
+        rows = _read(storage, join(folder, "catalogs", f"{current.catalog}.arrow"))
+        mine, _ = named_by(storage, source, rows["url"])
+        known.add(rows.filter(mine))
+        others = rows.filter(pc.invert(mine))
     pieces = [info.url for info in storage.list_objects(join(folder, "pieces"))]
-    known = _Rows()
-    for url in [*([join(folder, "catalogs", f"{current.catalog}.arrow")] if current else []), *pieces]:
-        try:
-            known.add(rows_from_bytes(storage.read(url)))
-        except (ValueError, StorageNotFoundError) as error:
-            _log.warning("index.unreadable", url=url, error=str(error))
-    return known, pieces
+    for url in pieces:
+        known.add(_read(storage, url))
+    return known, others, pieces
+
+
+def _read(storage: Storage, url: str) -> pa.Table:
+    try:
+        return rows_from_bytes(storage.read(url))
+    except (ValueError, StorageNotFoundError) as error:
+        _log.warning("index.unreadable", url=url, error=str(error))
+        return ROW_SCHEMA.empty_table()
 
 
 def _packed(storage: Storage, shards: Sequence[Shard], threads: int) -> Iterator[Packed]:

@@ -15,7 +15,6 @@ from webssl_trainer.data import (
     Order,
     Source,
     TableIndex,
-    expand_source,
     load_data,
     load_or_build_index,
     prepare_data,
@@ -27,7 +26,7 @@ from webssl_trainer.data.store_format import FOLDER, ROW_SCHEMA, pack_shard
 from webssl_trainer.data.store_make import Made, make_store, verify_store
 from webssl_trainer.data.stored_index import StoredIndex
 from webssl_trainer.errors import UserError
-from webssl_trainer.storage import FsspecStorage, Storage, open_storage
+from webssl_trainer.storage import FsspecStorage, Storage, StorageDeniedError, open_storage
 
 MakeSet = Callable[..., str]
 
@@ -43,7 +42,7 @@ def tar_of(names: list[str]) -> bytes:
 
 
 def made(storage: Storage, base: str, **options: Any) -> Made:
-    return make_store(storage, expand_source(storage, f"{base}/*.tar"), f"{base}/{FOLDER}", **options)
+    return make_store(storage, f"{base}/*.tar", f"{base}/{FOLDER}", **options)
 
 
 def opened(storage: Storage, source: str, folder: str | None = None) -> StoredIndex:
@@ -95,7 +94,7 @@ def test_a_cut_try_is_gone_on_with_and_gives_the_same_index(make_set: MakeSet) -
     base = make_set(60, per_shard=4)
     whole = made(open_storage(), base).current
     other = f"memory:///{uuid.uuid4().hex}"
-    shards = expand_source(open_storage(), f"{base}/*.tar")
+    shards = f"{base}/*.tar"
     ticks = iter(range(0, 10**6, 100))  # every shard is a part of its own
     with pytest.raises(KeyboardInterrupt):
         make_store(Counting(break_at=9), shards, other, threads=1, clock=lambda: float(next(ticks)))
@@ -183,6 +182,40 @@ def test_damage_of_the_index_is_named_when_it_is_met_and_found_by_verifying(
     storage.put(f"{base}/{FOLDER}/current.json", b"{}")
     with pytest.raises(UserError, match=r"current\.json is damaged"):
         find_store(storage, f"{base}/*.tar")
+
+
+def test_several_sources_share_a_folder_and_one_made_anew_leaves_the_others(
+    storage: Storage, make_set: MakeSet
+) -> None:
+    base = make_set(60, per_shard=10)
+    folder = f"{base}/{FOLDER}"
+    for source, total in (
+        (f"{base}/{{000000..000001}}.tar", 20),
+        (f"{base}/00000[45].tar", 40),
+        (f"{base}/*.tar", 60),
+    ):
+        assert make_store(storage, source, folder).current.samples == total
+    storage.delete(f"{base}/000001.tar")
+    storage.delete(f"{base}/000005.tar")
+    again = make_store(storage, f"{base}/00000[45].tar", folder)
+    assert (again.read, again.known, again.dropped, again.current.samples) == (0, 1, 1, 50)
+    assert len(opened(storage, f"{base}/*.tar")) == 50
+
+
+class Refusing(FsspecStorage):
+    """A storage that denies what it does not know, as S3 does without the right to list."""
+
+    def read(self, url: str, start: int | None = None, end: int | None = None) -> bytes:
+        if url.endswith("current.json"):
+            raise StorageDeniedError(f"{url}: access denied")
+        return super().read(url, start, end)
+
+
+def test_a_place_that_may_not_be_read_has_no_index_unless_it_was_named(make_set: MakeSet) -> None:
+    base = make_set(20)
+    assert find_store(Refusing(), f"{base}/*.tar") is None
+    with pytest.raises(StorageDeniedError):
+        find_store(Refusing(), f"{base}/*.tar", f"{base}/{FOLDER}")
 
 
 def test_shards_without_any_image_make_no_index(storage: Storage) -> None:
