@@ -25,6 +25,8 @@ _BLOCK = 64
 _BLOCKS = _BYTES // _BLOCK
 _MOST_IN_ARRAY = (_BYTES + 2 * _BLOCKS) // 2
 _AT_ONCE = 1 << 14
+_ONES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.uint8)
+"""Ones of each byte; numpy counts them itself only from 2.0 on."""
 _VERSION = 1
 _META = b"webssl.selection"
 I64 = NDArray[np.int64]
@@ -56,7 +58,7 @@ class Selection:
         self._dense = dense
         sparse_counts = np.where(dense, 0, counts)
         self._place: I64 = np.where(dense, np.cumsum(dense) - 1, np.cumsum(sparse_counts) - sparse_counts)
-        ones = np.bitwise_count(bitmaps).reshape(-1, _BLOCKS, _BLOCK).sum(axis=2, dtype=np.uint16)
+        ones = _ONES[bitmaps].reshape(-1, _BLOCKS, _BLOCK).sum(axis=2, dtype=np.uint16)
         self._before = np.zeros(ones.shape, dtype=np.uint16)
         np.cumsum(ones[:, :-1], axis=1, dtype=np.uint16, out=self._before[:, 1:])
 
