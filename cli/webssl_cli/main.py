@@ -48,7 +48,12 @@ def make_app(*, with_cluster: bool) -> typer.Typer:
     app.command(rich_help_panel="Manifests")(plan)
     app.add_typer(recipe.app, name="recipe", help="Published settings, as data.", rich_help_panel="Manifests")
     app.command(rich_help_panel="On this machine")(run)
-    app.add_typer(data.app, name="data", help="Images into shards, and what is in them.", rich_help_panel="Data and checkpoints")
+    app.add_typer(
+        data.app,
+        name="data",
+        help="Images into shards, and what is in them.",
+        rich_help_panel="Data and checkpoints",
+    )
     app.add_typer(
         eval_.app, name="eval", help="The paper's benchmarks.", rich_help_panel="Data and checkpoints"
     )

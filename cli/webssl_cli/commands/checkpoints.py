@@ -28,7 +28,7 @@ def checkpoints(
     from webssl_trainer.checkpoint.lineage import size_problem
     from webssl_trainer.storage import join
 
-    from webssl_cli.commands.data import storage_for
+    from webssl_cli.storage_at import storage_for
     from webssl_cli.views.bars import bar
 
     storage = storage_for(uri, endpoint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,7 @@ from webssl_cli.commands.data_order import order
 from webssl_cli.commands.options import Endpoint
 from webssl_cli.console import err, out
 from webssl_cli.errors import CliError
-
-if TYPE_CHECKING:
-    from webssl_trainer.storage import Storage
+from webssl_cli.storage_at import storage_for
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(look)
@@ -84,18 +82,3 @@ def examples() -> None:
 
     rows = [("NAME", "WHAT", "FROM"), *((name, item.title, item.source) for name, item in DATASETS.items())]
     out.print(columns(rows), markup=False, soft_wrap=True)
-
-
-def storage_for(uri: str, endpoint: str | None) -> Storage:
-    """The storage of an address; keys come from the environment.
-
-    Raises:
-        CliError: the address is none.
-    """
-    from webssl_api.uris import is_storage_uri
-
-    if not is_storage_uri(uri.rstrip("/") + "/x"):
-        raise CliError(f"address {uri!r} is not a storage address", "write s3://bucket/path or file:///path")
-    from webssl_trainer.storage import StorageOptions, open_storage
-
-    return open_storage(StorageOptions.from_env(endpoint=endpoint))

@@ -49,7 +49,7 @@ def look(
     from webssl_trainer.data.store_find import find_store
     from webssl_trainer.observe import logs
 
-    from webssl_cli.commands.data import storage_for
+    from webssl_cli.storage_at import storage_for
     from webssl_cli.views.bars import counting_bar
     from webssl_cli.views.listing import columns
 

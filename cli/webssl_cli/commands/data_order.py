@@ -38,7 +38,7 @@ def order(
     from webssl_trainer.data import MixtureOrder, Source, load_data, prepare_data
     from webssl_trainer.observe import logs
 
-    from webssl_cli.commands.data import storage_for
+    from webssl_cli.storage_at import storage_for
     from webssl_cli.views.listing import columns
 
     logs.configure("error")

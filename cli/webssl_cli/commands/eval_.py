@@ -43,7 +43,7 @@ def check(
     from webssl_eval.benchmarks.checking import check as look
     from webssl_eval.benchmarks.registry import named
 
-    from webssl_cli.commands.data import storage_for
+    from webssl_cli.storage_at import storage_for
     from webssl_cli.views.benchmarks import checked_table
 
     benchmarks = named(only or ())

@@ -40,7 +40,7 @@ def export(
     from webssl_eval.published.exporting import export as write
     from webssl_eval.published.source import find
 
-    from webssl_cli.commands.data import storage_for
+    from webssl_cli.storage_at import storage_for
 
     check_free(folder)
     storage = storage_for(checkpoint, endpoint)

@@ -31,7 +31,7 @@ def import_(
 
     from webssl_eval.published.importing import import_published
 
-    from webssl_cli.commands.data import storage_for
+    from webssl_cli.storage_at import storage_for
 
     if not source.exists():
         raise CliError(f"{source}: is not there", "name a folder with config.json, or a weight file")

@@ -38,7 +38,7 @@ def index(
     from webssl_trainer.data.store_make import make_store, verify_store
     from webssl_trainer.observe import logs
 
-    from webssl_cli.commands.data import storage_for
+    from webssl_cli.storage_at import storage_for
     from webssl_cli.views.bars import counting_bar
 
     logs.configure("warning")
