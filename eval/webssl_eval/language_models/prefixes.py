@@ -67,14 +67,27 @@ def read_embeddings(model: LanguageModel, inputs_BPH: Tensor) -> list[KeysValues
     return [[(keys[row], values[row]) for keys, values in layers] for row in range(len(inputs_BPH))]
 
 
-def joined(model: LanguageModel, rows: Sequence[KeysValues]) -> Past:
-    """The model after reading one sequence a row, padded on the left to the longest; sequences are copied, and may repeat."""
+def joined(model: LanguageModel, rows: Sequence[KeysValues], room: int = 0) -> Past:
+    """The model after reading one sequence a row, padded on the left to the longest; sequences are copied, and may repeat.
+
+    room: positions to come for which there is space already; not for training, see `RoomyLayer`.
+    """
+    # transformers takes seconds to import; who only asks for a model's name does without.
+    from transformers.cache_utils import DynamicLayer
+
+    from webssl_eval.language_models.roomy import RoomyLayer
+
     lengths = [row[0][0].shape[1] for row in rows]
     longest = max(lengths)
     cache = _cache(model.model.config)
-    for layer in range(len(rows[0])):
-        pair = [torch.stack([_padded(row[layer][side], longest) for row in rows]) for side in (0, 1)]
-        cache.update(pair[0], pair[1], layer)
+    for number, layer in enumerate(cache.layers):
+        keys, values = (
+            torch.stack([_padded(row[number][side], longest, room) for row in rows]) for side in (0, 1)
+        )
+        if room and type(layer) is DynamicLayer:
+            cache.layers[number] = RoomyLayer(keys, values, longest)
+        else:
+            cache.update(keys[..., :longest, :], values[..., :longest, :], number)
     lengths_B = torch.tensor(lengths, device=model.device)
     mask_BP = (torch.arange(longest, device=model.device) >= longest - lengths_B[:, None]).long()
     return Past(cache, mask_BP, lengths_B)
@@ -86,5 +99,5 @@ def _cache(config: Any) -> Any:
     return DynamicCache(config=config)
 
 
-def _padded(values_KPd: Tensor, length: int) -> Tensor:
-    return torch.nn.functional.pad(values_KPd, (0, 0, length - values_KPd.shape[1], 0))
+def _padded(values_KPd: Tensor, length: int, room: int) -> Tensor:
+    return torch.nn.functional.pad(values_KPd, (0, 0, length - values_KPd.shape[1], room))

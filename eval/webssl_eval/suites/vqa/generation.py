@@ -13,10 +13,12 @@ from webssl_trainer.errors import UserError
 
 from webssl_eval.benchmarks.question import Picture
 from webssl_eval.language_models import LanguageModel
+from webssl_eval.language_models.attention import grouped
 from webssl_eval.language_models.prefixes import KeysValues, joined, read_embeddings
 from webssl_eval.suites.vqa.requests import Piece, Request, answering_order
 
 ROWS = 32
+_ROOM = 32
 Visual = Callable[[Sequence[Picture]], Tensor]
 """Projected visual tokens of pictures, (B, V, H)."""
 
@@ -86,16 +88,18 @@ class Generation:
         heads = list(dict.fromkeys(request.head for request in requests))
         self._heads = {head: kept for head, kept in self._heads.items() if head in heads}
         self._read([head for head in heads if head not in self._heads])
-        past = joined(self._model, [self._heads[request.head] for request in requests])
+        read = [self._heads[request.head] for request in requests]
         longest = max(len(request.tail) for request in requests)
-        self._check_context(past.mask.shape[1] + longest + most)
+        self._check_context(max(keys.shape[1] for (keys, _), *_ in read) + longest + most)
+        past = joined(self._model, read, longest + min(most, _ROOM))
         padded_BL = torch.full((len(requests), longest), self._model.end)
         mask_BL = torch.zeros(len(requests), longest, dtype=torch.int64)
         for row, request in enumerate(requests):
             padded_BL[row, : len(request.tail)] = torch.tensor(request.tail)
             mask_BL[row, : len(request.tail)] = 1
         inputs_BLH = self._model.embed(padded_BL)
-        return self._model.greedy(past, inputs_BLH, most, mask_BL.to(self._model.device))
+        with grouped(self._model.model):
+            return self._model.greedy(past, inputs_BLH, most, mask_BL.to(self._model.device))
 
     def _read(self, heads: Sequence[tuple[Piece, ...]]) -> None:
         """Read heads, those of one length together."""
