@@ -33,6 +33,18 @@ ROWS = [
         "visualTokens 15 is no square",
     ),
     Wrong(
+        "benchmarks at a malformed address",
+        SPEC + "evaluation.suites.1.vqa.benchmarks",
+        {"data": "benchmarks"},
+        "vqa.benchmarks.data benchmarks is not a storage address",
+    ),
+    Wrong(
+        "a shard that does not exist",
+        SPEC + "evaluation.suites.1.vqa.benchmarks",
+        {"data": "s3://benchmarks", "shards": 4, "shard": 4},
+        "shard 4 is none of 4 shards: count from 0",
+    ),
+    Wrong(
         "a malformed evaluation address",
         SPEC + "evaluation.suites.0.knn.test",
         "labelled/test.tar",

@@ -11,7 +11,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 from webssl_api.evaluation import VqaBenchmarks, VqaSuite
+from webssl_cli.main import make_app
 from webssl_eval.benchmarks.averages import Averages, Mean
 from webssl_eval.benchmarks.predictions import (
     Prediction,
@@ -89,6 +91,19 @@ def test_all_questions_are_answered_and_stored_so_that_the_scores_can_be_compute
     # What the suite reported without benchmarks stands there too.
     assert {"accuracy", "prior", "blind"} <= set(outcome.scores)
     assert len(outcome.predictions) == outcome.questions == 4
+
+
+def test_stored_shards_are_scored_together_by_the_command(spec, place, encoder, short, tmp_path):
+    files = []
+    for number in range(2):
+        outcome = VisualQuestions(spec({"shards": 2, "shard": number})).run(encoder, place)
+        for name, data in outcome.files.items():
+            place.storage.put(f"{(tmp_path / 'eval' / str(number)).as_uri()}/{name}", data)
+        files.append(str(tmp_path / "eval" / str(number) / "benchmarks" / "predictions.jsonl"))
+    result = CliRunner().invoke(make_app(with_cluster=False), ["eval", "score", *files, "--json"])
+    assert result.exit_code == 0, result.output
+    whole = VisualQuestions(spec()).run(encoder, place)
+    assert json.loads(result.output) == json.loads(whole.files["benchmarks/scores.json"])
 
 
 def test_numbers_over_fewer_questions_or_benchmarks_say_that_they_are_partial(spec, place, encoder, short):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from webssl_eval.images import ImageRef
 from webssl_eval.language_models import LanguageModel, load_language_model
+from webssl_eval.language_models.attention import grouped_attention
+from webssl_eval.language_models.roomy import RoomyLayer
 from webssl_eval.suites.vqa.forms import Chat, check_template
 from webssl_eval.suites.vqa.generation import Generation
 from webssl_eval.suites.vqa.requests import Request, answering_order
@@ -165,3 +168,33 @@ def test_a_language_model_without_a_chat_template_is_refused_with_the_mend(langu
         UserError, match=r"languageModel tiny: its tokenizer has no chat template; .* instruct"
     ):
         check_template("tiny", language_model)
+
+
+@pytest.mark.parametrize(("new", "heads"), [(1, 2), (5, 2), (4, 6)])
+def test_grouped_attention_gives_the_sums_of_repeated_keys_and_values(new, heads):
+    generator = torch.Generator().manual_seed(0)
+    query = torch.randn(3, 6, new, 8, generator=generator)
+    keys, values = torch.randn(2, 3, heads, 11, 8, generator=generator)
+    mask = torch.rand(3, 1, new, 11, generator=generator) > 0.3
+    mask[..., 0] = True
+    out, _ = grouped_attention(SimpleNamespace(), query, keys, values, mask, scaling=0.3)
+    repeated = [part.repeat_interleave(6 // heads, 1) for part in (keys, values)]
+    weights = (query @ repeated[0].transpose(-1, -2) * 0.3).masked_fill(~mask, -torch.inf).softmax(-1)
+    assert torch.allclose(out, (weights @ repeated[1]).transpose(1, 2), atol=1e-5)
+
+
+def test_the_models_own_attention_is_back_after_the_answers(model):
+    Generation(model, visual_of(model)).answer([Request(((2,), PICTURES[0]), (3,))], 2, lambda *_: None)
+    assert model.model.config._attn_implementation == "sdpa"
+
+
+def test_a_cache_grows_beyond_its_room_and_rows_can_be_left_out():
+    states = torch.randn(2, 3, 1, 90, 4, generator=torch.Generator().manual_seed(0))
+    layer = RoomyLayer(*states[..., :6, :].clone(), filled=5)
+    for end in (6, 8, 90):
+        keys, values = layer.update(*states[..., layer.get_seq_length() : end, :])
+        assert torch.equal(keys, states[0, ..., :end, :])
+        assert torch.equal(values, states[1, ..., :end, :])
+    layer.batch_select_indices(torch.tensor([2, 0]))
+    assert torch.equal(layer.keys, states[0, [2, 0]])
+    assert layer.get_seq_length() == 90
