@@ -41,7 +41,7 @@ ROWS = [
     Wrong(
         "a shard that does not exist",
         SPEC + "evaluation.suites.1.vqa.benchmarks",
-        {"data": "s3://benchmarks", "shards": 4, "shard": 4},
+        {"data": "s3://eval/benchmarks", "shards": 4, "shard": 4},
         "shard 4 is none of 4 shards: count from 0",
     ),
     Wrong(
