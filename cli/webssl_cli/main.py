@@ -16,6 +16,7 @@ from webssl_cli.commands.import_ import import_
 from webssl_cli.commands.index import index
 from webssl_cli.commands.plan import plan
 from webssl_cli.commands.replay import replay
+from webssl_cli.commands.report import report
 from webssl_cli.commands.run import run
 from webssl_cli.commands.runs import get, logs, status, watch
 from webssl_cli.commands.validate import explain, validate
@@ -60,6 +61,7 @@ def make_app(*, with_cluster: bool) -> typer.Typer:
     app.command(rich_help_panel="Data and checkpoints")(index)
     app.command(rich_help_panel="Data and checkpoints")(checkpoints)
     app.command(rich_help_panel="Data and checkpoints")(replay)
+    app.command(rich_help_panel="Data and checkpoints")(report)
     app.command(rich_help_panel="Data and checkpoints")(export)
     app.command("import", rich_help_panel="Data and checkpoints")(import_)
     for command in (get, status, watch, logs):
