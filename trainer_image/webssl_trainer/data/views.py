@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from webssl_trainer.data.crop_spec import CropSpec
-from webssl_trainer.data.crops import SampleCrops, sample_crops
-from webssl_trainer.data.decode import MAX_PIXELS, BrokenSampleError, decode_image
+from webssl_trainer.data.crops import SampleCrops, file_crops
+from webssl_trainer.data.decode import MAX_PIXELS, BrokenSampleError
 
 WorkerKind = Literal["thread", "process"]
 
@@ -36,7 +36,7 @@ class ViewMaker:
     def __call__(self, data: bytes, position: int) -> SampleCrops | str:
         """The crops, or the reason why the sample is broken (as text, so that it crosses processes)."""
         try:
-            return sample_crops(decode_image(data, self.max_pixels), self.spec, self.seed, position)
+            return file_crops(data, self.spec, self.seed, position, self.max_pixels)
         except BrokenSampleError as broken:
             return broken.reason
 

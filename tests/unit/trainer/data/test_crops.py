@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import ExifTags, Image
 from webssl_trainer.data.crop_spec import CropSpec
-from webssl_trainer.data.crops import crop_box, geometric_crops, sample_crops
+from webssl_trainer.data.crops import (
+    Box,
+    SampleCrops,
+    crop_box,
+    crop_boxes,
+    cut,
+    file_crops,
+    sample_crops,
+    spare_factor,
+)
+from webssl_trainer.data.decode import decode_for, decode_image
 from webssl_trainer.data.draws import Purpose, uniforms, uniforms_for
 from webssl_trainer.data.eval_transform import EvalTransform
 
@@ -72,12 +84,83 @@ def test_shapes_follow_the_spec_also_without_local_crops() -> None:
     assert (single.global_crops.shape, single.local_crops.shape) == ((1, 3, 32, 32), (0, 3, 98, 98))
 
 
-def test_colours_are_left_to_the_device() -> None:
-    crops = sample_crops(PICTURE, SPEC, 0, 0)
-    for arrays, images in zip(
-        (crops.global_crops, crops.local_crops), geometric_crops(PICTURE, SPEC, 0, 0), strict=True
-    ):
-        assert np.array_equal(arrays, np.stack([np.asarray(image).transpose(2, 0, 1) for image in images]))
+def smooth(width: int, height: int) -> Image.Image:
+    """A picture whose neighbouring pixels are alike, as in photographs; no two places are the same."""
+    x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
+    planes = [200 * x, 200 * y, 100 + 60 * np.sin(9 * x) * np.cos(7 * y)]
+    return Image.fromarray(np.stack(planes, axis=-1).astype(np.uint8))
+
+
+def jpeg(image: Image.Image, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=95, **options)
+    return buffer.getvalue()
+
+
+def apart(one: SampleCrops, other: SampleCrops) -> float:
+    """Largest mean difference of a crop, in grey levels."""
+    pairs = [*zip(one.global_crops, other.global_crops, strict=True)]
+    pairs += [*zip(one.local_crops, other.local_crops, strict=True)]
+    return max(float(np.abs(a.astype(int) - b.astype(int)).mean()) for a, b in pairs)
+
+
+def test_crops_are_what_pillow_cuts_and_colours_are_left_to_the_device() -> None:
+    picture = smooth(80, 60)
+    boxes = crop_boxes(80, 60, SPEC, 0, 0)
+    sides = [SPEC.global_size] * SPEC.n_global + [SPEC.local_size] * SPEC.n_local
+    cuts = [np.asarray(cut(picture, box, side)) for box, side in zip(boxes, sides, strict=True)]
+    expected = SampleCrops(
+        np.stack([image.transpose(2, 0, 1) for image in cuts[: SPEC.n_global]]),
+        np.stack([image.transpose(2, 0, 1) for image in cuts[SPEC.n_global :]]),
+    )
+    assert apart(sample_crops(picture, SPEC, 0, 0), expected) < 1.0
+
+
+@given(st.lists(st.tuples(st.integers(1, 900), st.integers(1, 900)), min_size=1, max_size=4))
+def test_no_crop_is_enlarged_because_its_image_was_decoded_smaller(sizes: list[tuple[int, int]]) -> None:
+    spec = CropSpec(global_size=50, n_global=len(sizes), n_local=0)
+    factor = spare_factor([Box(0, 0, w, h, False) for w, h in sizes], spec)
+    assert factor in (1, 2, 4, 8)
+    assert factor == 1 or all(min(size) / factor >= 50 for size in sizes)
+    assert factor == 8 or any(min(size) / (2 * factor) < 50 for size in sizes)
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (481, 643), (1001, 777)])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_large_jpeg_is_decoded_smaller_and_its_crops_show_the_same(
+    width: int, height: int, orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    data = jpeg(smooth(width, height), exif=exif)
+    sizes = []
+
+    def factor(w: int, h: int) -> int:
+        sizes.append((w, h))
+        return spare_factor(crop_boxes(w, h, SPEC, 3, 7), SPEC)
+
+    image, size = decode_for(data, factor)
+    upright = (width, height) if orientation == 1 else (height, width)
+    assert sizes == [upright] == [size]
+    assert image.width < 0.6 * size[0]
+    assert apart(file_crops(data, SPEC, 3, 7), sample_crops(decode_image(data), SPEC, 3, 7)) < 2.0
+
+
+@pytest.mark.parametrize("fmt", ["PNG", "WEBP", "GIF"])
+def test_other_formats_are_decoded_whole(fmt: str) -> None:
+    buffer = io.BytesIO()
+    smooth(640, 480).save(buffer, fmt)
+    image, size = decode_for(buffer.getvalue(), lambda _width, _height: 8)
+    assert image.size == size == (640, 480)
+
+
+def test_the_crops_of_a_file_are_a_function_of_file_seed_and_position() -> None:
+    data = jpeg(smooth(700, 500))
+    first = file_crops(data, SPEC, 5, 123)
+    file_crops(data, SPEC, 5, 7)
+    again = file_crops(data, SPEC, 5, 123)
+    assert np.array_equal(first.global_crops, again.global_crops)
+    assert np.array_equal(first.local_crops, again.local_crops)
 
 
 def test_an_image_of_one_pixel_has_crops() -> None:
