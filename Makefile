@@ -57,6 +57,7 @@ generate: setup ## Write every generated file: CRD, dashboards, docs tables
 	$(PY) -m webssl_api.generate .
 	$(PY) -m webssl_chart.generate .
 	$(PY) -m webssl_cli.docs .
+	$(PY) -m webssl_trainer.data.faults .
 
 .PHONY: lock
 lock: ## Resolve again and write locks/ (hashes, no download addresses)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from webssl_trainer.data.batch import Batch, BrokenReport
+from webssl_trainer.data.causes import Cause, Lack
 from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.data.crops import SampleCrops
 from webssl_trainer.data.draws import Purpose, uniforms
@@ -17,12 +18,13 @@ from webssl_trainer.data.fetch import fetch
 from webssl_trainer.data.index import DataIndex, SampleRef
 from webssl_trainer.data.order import SampleOrder
 from webssl_trainer.data.samples import Part
-from webssl_trainer.data.small_set import RangeReader
+from webssl_trainer.data.small_set import Fresh, KeptRanges, RangeReader
 from webssl_trainer.data.views import ViewPool
 from webssl_trainer.errors import UserError
-from webssl_trainer.storage import ByteRange
+from webssl_trainer.storage import ByteRange, StorageDeniedError
 
 STAND_IN_TRIES = 16
+MAX_KNOWN = 100_000
 
 
 def stand_in(seed: int, position: int, attempt: int, size: int) -> int:
@@ -61,6 +63,7 @@ class Assembler:
         seed: seed of the stand-ins.
         extras: extensions of other members to hand over with the images; a sample without one is broken.
         stop: ends waiting for storage when the loader closes.
+        known: shard and offset of images that came twice with the same bytes that do not decode.
     """
 
     storage: RangeReader
@@ -71,6 +74,7 @@ class Assembler:
     seed: int
     extras: tuple[str, ...]
     stop: threading.Event
+    known: set[tuple[str, int]] = field(default_factory=set)
 
     def build(self, positions: range) -> Built:
         """The batch of consecutive positions.
@@ -95,11 +99,15 @@ class Assembler:
             gone = [at for at in gone if filled[at] is None]
         if gone:
             last = broken[-1]
+            if all(report.cause is Cause.DENIED_SHARD for report in broken):
+                raise StorageDeniedError(last.reason)
             raise UserError(
                 f"position {positions[gone[0]]} and {STAND_IN_TRIES} stand-ins are all unusable (last: "
                 f"{last.shard} {last.key}: {last.reason}); most images at spec.data.source are broken: check them"
             )
-        batch = self._stacked(places, [item for item in filled if item is not None], stand_ins, broken)
+        batch = self._stacked(
+            places, [item for item in filled if item is not None], stand_ins, broken, costs.read_again
+        )
         return Built(batch, costs.read, costs.used)
 
     def _load(
@@ -109,28 +117,74 @@ class Assembler:
         refs = self.index.locate_all(indexes)
         ranges: list[ByteRange] = []
         for ref in refs:
-            ranges.append(ByteRange(ref.shard, ref.offset, ref.offset + ref.length))
+            ranges.append(_image_range(ref))
             for part in self._parts(ref):
                 ranges.append(ByteRange(ref.shard, part.offset, part.offset + part.length))
-        got = fetch(self.storage, ranges, self.stop)
+        got = fetch(self.storage, ranges, self.stop, skip_denied=True)
         costs.read += got.bytes_read
+        costs.read_again += got.read_again
         costs.used += sum(len(piece) for piece in got.pieces if piece is not None)
-        pieces = iter(got.pieces)
-        data = [(next(pieces), {part.ext: next(pieces) for part in self._parts(ref)}) for ref in refs]
-        reasons = [self._lacking(image, extras) for image, extras in data]
-        whole = [at for at, reason in enumerate(reasons) if reason is None]
-        views = self.pool.views([(data[at][0] or b"", positions[at]) for at in whole])
-        outcome: dict[int, SampleCrops | str] = dict(zip(whole, views, strict=True))
+        pieces, lacks = iter(got.pieces), iter(got.lacks)
+        data: list[tuple[bytes, dict[str, bytes]]] = []
+        outcome: dict[int, SampleCrops | Lack] = {}
+        for at, ref in enumerate(refs):
+            parts = ["", *(part.ext for part in self._parts(ref))]
+            mine = {ext: next(pieces) or b"" for ext in parts}
+            lost = [lack for lack in (next(lacks) for _ in parts) if lack is not None]
+            data.append((mine.pop(""), mine))
+            lack = lost[0] if lost else self._lacking(*data[-1])
+            if lack is not None:
+                outcome[at] = lack
+        whole = [at for at in range(len(refs)) if at not in outcome]
+        outcome.update(self._views(whole, refs, [image for image, _ in data], positions, costs))
         filled: list[_Filled | None] = []
         for at, ref in enumerate(refs):
-            crops = outcome.get(at, reasons[at] or "")
-            if isinstance(crops, str):
-                broken.append(BrokenReport(positions[at], ref.shard, ref.key, crops))
+            crops = outcome[at]
+            if isinstance(crops, Lack):
+                report = BrokenReport(positions[at], ref.shard, ref.key, crops.reason, crops.cause)
+                broken.append(report)
                 filled.append(None)
             else:
-                extras = {ext: piece for ext, piece in data[at][1].items() if piece is not None}
-                filled.append(_Filled(ref, crops, extras))
+                filled.append(_Filled(ref, crops, data[at][1]))
         return filled
+
+    def _views(
+        self,
+        which: Sequence[int],
+        refs: Sequence[SampleRef],
+        images: Sequence[bytes],
+        positions: Sequence[int],
+        costs: _Costs,
+    ) -> dict[int, SampleCrops | Lack]:
+        """Crops of some images. One that does not decode is read once more, in case its bytes were spoilt on the way."""
+        made = dict(zip(which, self.pool.views([(images[at], positions[at]) for at in which]), strict=True))
+        places = {at: (refs[at].shard, refs[at].offset) for at in which if isinstance(made[at], str)}
+        failed = [at for at, place in places.items() if place not in self.known]
+        if failed:
+            other = self._read_again({at: (_image_range(refs[at]), images[at]) for at in failed}, costs)
+            if len(self.known) < MAX_KNOWN:
+                self.known.update(places[at] for at in failed if at not in other)
+            views = self.pool.views([(image, positions[at]) for at, image in other.items()])
+            made.update(zip(other, views, strict=True))
+            costs.read_again += sum(not isinstance(view, str) for view in views)
+        return {
+            at: Lack(Cause.NOT_DECODED, view) if isinstance(view, str) else view for at, view in made.items()
+        }
+
+    def _read_again(self, images: dict[int, tuple[ByteRange, bytes]], costs: _Costs) -> dict[int, bytes]:
+        """The images that are read with other bytes now, which are then no longer kept."""
+        kept = self.storage if isinstance(self.storage, KeptRanges) else None
+        ranges = [image[0] for image in images.values()]
+        got = fetch(self.storage if kept is None else Fresh(kept), ranges, self.stop, skip_denied=True)
+        costs.read += got.bytes_read
+        other = {
+            at: piece
+            for at, piece in zip(images, got.pieces, strict=True)
+            if piece is not None and piece != images[at][1]
+        }
+        if kept is not None:
+            kept.forget([images[at][0] for at in other])
+        return other
 
     def _stand_in(self, position: int, attempt: int) -> int:
         first, count = self.order.pool_of(position)
@@ -140,13 +194,13 @@ class Assembler:
         """The other members that were asked for and exist."""
         return [ref.extras[ext] for ext in self.extras if ext in ref.extras]
 
-    def _lacking(self, image: bytes | None, extras: dict[str, bytes | None]) -> str | None:
-        """Why a sample is broken before its image is decoded; None when all its bytes are there."""
-        if None in (image, *extras.values()):
-            return "its bytes are gone: the shard was removed or cut after it was indexed"
+    def _lacking(self, image: bytes, extras: dict[str, bytes]) -> Lack | None:
+        """What a sample lacks whose bytes are all there, before its image is decoded."""
+        if not image:
+            return Lack(Cause.EMPTY, "empty file")
         for ext in self.extras:
-            if not (extras.get(ext) or b"").strip():
-                return f"its .{ext} is {'empty' if ext in extras else 'missing'}"
+            if not extras.get(ext, b"").strip():
+                return Lack(Cause.MISSING_MEMBER, f"its .{ext} is {'empty' if ext in extras else 'missing'}")
         return None
 
     def _stacked(
@@ -155,6 +209,7 @@ class Assembler:
         filled: list[_Filled],
         stand_ins: list[int],
         broken: list[BrokenReport],
+        read_again: int,
     ) -> Batch:
         import torch
 
@@ -176,12 +231,18 @@ class Assembler:
             stand_ins=stand_ins,
             broken=broken,
             extras=[item.extras for item in filled],
+            read_again=read_again,
         )
+
+
+def _image_range(ref: SampleRef) -> ByteRange:
+    return ByteRange(ref.shard, ref.offset, ref.offset + ref.length)
 
 
 @dataclass
 class _Costs:
-    """Bytes of one batch: read from the storage, and used of those."""
+    """Bytes of one batch: read from the storage, and used of those; images that were good when read again."""
 
     read: int = 0
     used: int = 0
+    read_again: int = 0

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from webssl_trainer.data.causes import Cause
+
 if TYPE_CHECKING:  # torch is not imported by decode workers
     import torch
 
@@ -21,12 +23,14 @@ class BrokenReport:
         shard: URL of its shard.
         key: its key in the shard.
         reason: why, in words.
+        cause: why, as the label of a counter.
     """
 
     position: int
     shard: str
     key: str
     reason: str
+    cause: Cause = Cause.NOT_DECODED
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class Batch:
         stand_ins: the positions whose own sample was broken, rising.
         broken: one report for each broken sample that was met, broken stand-ins included.
         extras: for each position the other members of its sample that the loader was asked for, by extension.
+        read_again: answers that were wrong and right the second time: an image that did not decode (bytes that were
+            spoilt on their way), a shard that was not found.
     """
 
     positions: NDArray[np.int64]
@@ -53,6 +59,7 @@ class Batch:
     stand_ins: list[int] = field(default_factory=list)
     broken: list[BrokenReport] = field(default_factory=list)
     extras: list[dict[str, bytes]] = field(default_factory=list)
+    read_again: int = 0
 
     def __len__(self) -> int:
         return len(self.sample_ids)

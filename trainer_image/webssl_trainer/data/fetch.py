@@ -6,11 +6,14 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from webssl_trainer.data.causes import Cause, Lack
 from webssl_trainer.data.small_set import RangeReader
-from webssl_trainer.storage import ByteRange, StorageNotFoundError
+from webssl_trainer.storage import ByteRange, StorageDeniedError, StorageKeysError, StorageNotFoundError
 
 MAX_GAP = 64 << 10
 MAX_REQUEST = 16 << 20
+GONE = Lack(Cause.MISSING_SHARD, "its bytes are gone: the shard was removed after it was indexed")
+CUT = Lack(Cause.CUT_SHARD, "its bytes are gone: the shard was cut after it was indexed")
 
 
 @dataclass(frozen=True)
@@ -49,33 +52,72 @@ def coalesce(
 
 @dataclass(frozen=True)
 class Fetched:
-    """Wanted pieces in order (None where the object is gone or ends early), and the bytes that were read."""
+    """Wanted pieces in order, what those lack that are None, and the bytes that were read.
+
+    read_again: 1 when a shard was missing or denied at first, and none was the second time.
+    """
 
     pieces: list[bytes | None]
     bytes_read: int
+    lacks: list[Lack | None]
+    read_again: int = 0
 
 
-def fetch(storage: RangeReader, wanted: Sequence[ByteRange], stop: threading.Event | None = None) -> Fetched:
-    """Reads all wanted pieces.
+def fetch(
+    storage: RangeReader,
+    wanted: Sequence[ByteRange],
+    stop: threading.Event | None = None,
+    skip_denied: bool = False,
+) -> Fetched:
+    """Reads all wanted pieces; a piece is None where its object is gone or ends early.
+
+    Args:
+        storage: what reads.
+        wanted: the pieces.
+        stop: ends the waiting for the storage.
+        skip_denied: a piece is None, too, where its object may not be read while the keys as such are good.
 
     Raises:
         StorageDeniedError, StorageUnavailableError, StorageStoppedError: see the storage.
     """
     requests, places = coalesce(wanted)
+    answers: list[bytes | Lack]
+    refused = False
     try:
-        answers: list[bytes | None] = list(storage.cat_ranges(requests, stop))
-    except StorageNotFoundError:
-        answers = [_one(storage, request, stop) for request in requests]
+        answers = list(storage.cat_ranges(requests, stop))
+    except (StorageNotFoundError, StorageDeniedError) as error:
+        if isinstance(error, StorageKeysError) or (isinstance(error, StorageDeniedError) and not skip_denied):
+            raise
+        refused = True
+        answers = _by_shard(storage, requests, stop, skip_denied)
     pieces: list[bytes | None] = []
+    lacks: list[Lack | None] = []
     for piece, place in zip(wanted, places, strict=True):
         answer, length = answers[place.request], piece.end - piece.start
-        data = None if answer is None else answer[place.start : place.start + length]
-        pieces.append(data if data is not None and len(data) == length else None)
-    return Fetched(pieces, sum(len(answer) for answer in answers if answer is not None))
+        data = b"" if isinstance(answer, Lack) else answer[place.start : place.start + length]
+        lack = answer if isinstance(answer, Lack) else CUT if len(data) < length else None
+        pieces.append(data if lack is None else None)
+        lacks.append(lack)
+    came = [answer for answer in answers if isinstance(answer, bytes)]
+    passed = refused and len(came) == len(answers)
+    return Fetched(pieces, sum(len(answer) for answer in came), lacks, int(passed))
 
 
-def _one(storage: RangeReader, request: ByteRange, stop: threading.Event | None) -> bytes | None:
-    try:
-        return storage.cat_ranges([request], stop)[0]
-    except StorageNotFoundError:
-        return None
+def _by_shard(
+    storage: RangeReader, requests: Sequence[ByteRange], stop: threading.Event | None, skip_denied: bool
+) -> list[bytes | Lack]:
+    """The requests once more, shard by shard, so that a bad shard costs its own samples only."""
+    answers: dict[ByteRange, bytes | Lack] = {}
+    for url in dict.fromkeys(request.url for request in requests):
+        mine = [request for request in requests if request.url == url]
+        try:
+            answers.update(zip(mine, storage.cat_ranges(mine, stop), strict=True))
+        except StorageNotFoundError:
+            answers.update(dict.fromkeys(mine, GONE))
+        except StorageKeysError:
+            raise
+        except StorageDeniedError as error:
+            if not skip_denied:
+                raise
+            answers.update(dict.fromkeys(mine, Lack(Cause.DENIED_SHARD, str(error)[:300])))
+    return [answers[request] for request in requests]

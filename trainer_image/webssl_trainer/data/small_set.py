@@ -50,6 +50,22 @@ class KeptRanges:
         chunks = {name: self._chunk_of(name, future, stop) for name, future in held.items()}
         return [self._piece(item, span, chunks) for item, span in zip(ranges, numbers, strict=True)]
 
+    def forget(self, ranges: Sequence[ByteRange]) -> None:
+        """Drops the chunks of these ranges, so that they are read again; one that is on its way stays."""
+        with self._lock:
+            for item in ranges:
+                for number in range(item.start // self._chunk, -(-item.end // self._chunk)):
+                    held = self._chunks.get((item.url, number))
+                    if held is not None and held.done():
+                        del self._chunks[item.url, number]
+
+    def cat_fresh(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
+        """Like `cat_ranges`, from the source, whatever is kept."""
+        answers = self._source.cat_ranges(ranges, stop)
+        with self._lock:
+            self.bytes_read += sum(len(answer) for answer in answers)
+        return answers
+
     def _claim(self, names: list[Name]) -> tuple[list[Name], dict[Name, Future[bytes]]]:
         """The chunks that nobody fetches yet, now the caller's to fetch, and the futures of all."""
         with self._lock:
@@ -90,3 +106,14 @@ class KeptRanges:
         parts = [chunks[item.url, number] for number in span]
         whole = parts[0] if len(parts) == 1 else b"".join(parts)
         return whole[item.start - base : item.end - base]
+
+
+class Fresh:
+    """Reads past what `kept` keeps."""
+
+    def __init__(self, kept: KeptRanges) -> None:
+        self._kept = kept
+
+    def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
+        """See `KeptRanges.cat_fresh`."""
+        return self._kept.cat_fresh(ranges, stop)

@@ -1,7 +1,9 @@
 """The edge to object storage: one protocol over `s3://`, `file://` and `memory://` URLs, with patience."""
 
+from webssl_trainer.storage.classify import RETRY_CAUSES
 from webssl_trainer.storage.errors import (
     StorageDeniedError,
+    StorageKeysError,
     StorageNotFoundError,
     StorageStoppedError,
     StorageUnavailableError,
@@ -18,12 +20,14 @@ def open_storage(options: StorageOptions | None = None) -> Storage:
 
 
 __all__ = [
+    "RETRY_CAUSES",
     "ByteRange",
     "FsspecStorage",
     "ObjectInfo",
     "RetryPolicy",
     "Storage",
     "StorageDeniedError",
+    "StorageKeysError",
     "StorageNotFoundError",
     "StorageOptions",
     "StorageStoppedError",

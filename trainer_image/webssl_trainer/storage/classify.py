@@ -5,9 +5,15 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from http.client import HTTPException
+from typing import Any
 
 from webssl_trainer.errors import UserError
-from webssl_trainer.storage.errors import StorageDeniedError, StorageNotFoundError
+from webssl_trainer.storage.errors import (
+    StorageDeniedError,
+    StorageKeysError,
+    StorageNotFoundError,
+    WrongLengthError,
+)
 
 _PERMANENT_ERRNO = {
     errno.EINVAL, errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR,
@@ -15,6 +21,15 @@ _PERMANENT_ERRNO = {
 }  # fmt: skip
 _PERMANENT_BOTO = {"NoCredentialsError", "PartialCredentialsError", "ParamValidationError", "NoRegionError"}
 _TRANSIENT_STATUS = {408, 409, 425, 429}
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+_BAD_KEYS = {
+    "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidSecurity", "AccountProblem",
+    "NotSignedUp", "RequestTimeTooSkewed",
+}  # fmt: skip
+_THROTTLED = {"SlowDown", "TooManyRequests", "RequestLimitExceeded", "Throttling", "ThrottlingException"}
+
+RETRY_CAUSES = ("connection", "expired-keys", "server-error", "throttled", "timeout", "wrong-length")
+"""What `retry_cause` says, sorted."""
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
@@ -29,17 +44,51 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 def http_status(error: BaseException) -> int | None:
     """HTTP status of the answer that led to this error, where the client kept it."""
-    for link in chain(error):
-        response = getattr(link, "response", None)
-        if isinstance(response, dict):
-            status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-            if isinstance(status, int):
-                return status
+    for response in _responses(error):
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        if isinstance(status, int):
+            return status
     return None
 
 
+def error_code(error: BaseException) -> str:
+    """The S3 code of the answer that led to this error ("SlowDown", "NoSuchKey", ...); "" where there is none."""
+    return next((str(response.get("Error", {}).get("Code", "")) for response in _responses(error)), "")
+
+
+def _responses(error: BaseException) -> Iterator[dict[str, Any]]:
+    for link in chain(error):
+        response = getattr(link, "response", None)
+        if isinstance(response, dict):
+            yield response
+
+
+def is_expired(error: BaseException) -> bool:
+    """True when the server says that the keys were good and have expired; a new client may find newer ones."""
+    return error_code(error) in _EXPIRED
+
+
+def retry_cause(error: BaseException) -> str:
+    """Which of `RETRY_CAUSES` a transient error is: the label of its counter."""
+    if isinstance(error, WrongLengthError):
+        return "wrong-length"
+    if is_expired(error):
+        return "expired-keys"
+    status = http_status(error)
+    if status == 429 or error_code(error) in _THROTTLED:
+        return "throttled"
+    if status is not None and status >= 400:
+        return "server-error"
+    names = {type(link).__name__ for link in chain(error)}
+    if any("Timeout" in name for name in names):
+        return "timeout"
+    return "connection"
+
+
 def is_transient(error: BaseException) -> bool:
-    """True for connection errors, timeouts, cut bodies and HTTP 408, 409, 429 and 5xx."""
+    """True for connection errors, timeouts, cut bodies, expired keys and HTTP 408, 409, 429 and 5xx."""
+    if is_expired(error):
+        return True
     if isinstance(error, UserError | FileNotFoundError | PermissionError | FileExistsError):
         return False
     status = http_status(error)
@@ -62,10 +111,11 @@ def explained(error: Exception, url: str, action: str) -> Exception:
     """The same error as one whose text names the URL and the mend; unknown errors stay as they are."""
     status = http_status(error)
     missing_keys = any(type(link).__name__ in _PERMANENT_BOTO for link in chain(error))
-    if isinstance(error, UserError):
+    if isinstance(error, UserError) or is_expired(error):
         return error
     if isinstance(error, PermissionError) or status in {401, 403} or missing_keys:
-        return StorageDeniedError(
+        kind = StorageKeysError if missing_keys or error_code(error) in _BAD_KEYS else StorageDeniedError
+        return kind(
             f"{action} {url}: access denied ({error}); check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
             "(spec.data.storage.secretRef), their rights on this bucket, and the endpoint"
         )

@@ -13,6 +13,14 @@ class StorageDeniedError(UserError, PermissionError):
     """The credentials are missing, wrong or not allowed to do this (HTTP 401, 403). Not retried."""
 
 
+class StorageKeysError(StorageDeniedError):
+    """The access keys themselves are missing or refused, so no object can be read. Not retried."""
+
+
+class WrongLengthError(OSError):
+    """An answer is shorter than its range although the object goes on, or longer. Retried."""
+
+
 class StorageUnavailableError(OSError):
     """The storage did not answer for the whole retry budget. A later attempt may succeed."""
 

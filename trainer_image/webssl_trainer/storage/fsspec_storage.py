@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO, Literal, TypeVar, cast
 
 import fsspec
@@ -12,7 +12,8 @@ import s3fs
 
 from webssl_trainer.errors import UserError
 from webssl_trainer.storage import local_write
-from webssl_trainer.storage.classify import explained, http_status, is_transient
+from webssl_trainer.storage.answers import whole
+from webssl_trainer.storage.classify import explained, http_status, is_expired, is_transient, retry_cause
 from webssl_trainer.storage.errors import StorageNotFoundError
 from webssl_trainer.storage.options import StorageOptions
 from webssl_trainer.storage.protocol import ByteRange, ObjectInfo
@@ -54,7 +55,7 @@ class FsspecStorage:
         self._reset()
 
     def _reset(self) -> None:
-        self._retrier = Retrier(self.options.retry, is_transient, self._waiting)
+        self._retrier = Retrier(self.options.retry, is_transient, self._waiting, retry_cause)
         self._filesystems: dict[str, Any] = {}
         self._owner = os.getpid()
         self._lock = threading.Lock()
@@ -70,6 +71,10 @@ class FsspecStorage:
     def retries(self) -> int:
         """Failed tries that were repeated, since the start of this process."""
         return self._retrier.retries
+
+    @property
+    def retry_causes(self) -> Mapping[str, int]:
+        return dict(self._retrier.causes)
 
     def filesystem(self, url: str) -> tuple[Any, str]:
         return self._system(url, "patient")
@@ -94,6 +99,12 @@ class FsspecStorage:
             system.retries = 1 if kind == "single" else 20
         return system
 
+    def _renew(self, expired: Any) -> None:
+        """Forgets clients with expired keys: new ones look for keys again, in files and with providers that rotate them."""
+        with self._lock:
+            if any(system is expired for system in self._filesystems.values()):
+                self._filesystems = {name: s for name, s in self._filesystems.items() if name[:3] != "s3/"}
+
     def _arguments(self, scheme: str) -> dict[str, Any]:
         if scheme != "s3":
             return {}
@@ -114,9 +125,25 @@ class FsspecStorage:
             "skip_instance_cache": True,
         }
 
-    def _try(self, action: str, url: str, call: Callable[[], T], stop: threading.Event | None = None) -> T:
+    def _try(
+        self,
+        action: str,
+        url: str,
+        call: Callable[[Any, str], T],
+        stop: threading.Event | None = None,
+        label: str = "",
+    ) -> T:
+        def once() -> T:
+            system, path = self._system(url, "single")
+            try:
+                return call(system, path)
+            except Exception as error:
+                if is_expired(error):
+                    self._renew(system)
+                raise
+
         try:
-            return self._retrier.run(call, f"{action} {url}", stop)
+            return self._retrier.run(once, f"{action} {label or url}", stop)
         except Exception as error:
             better = explained(error, url, action)
             if better is error:
@@ -126,29 +153,37 @@ class FsspecStorage:
     def read(self, url: str, start: int | None = None, end: int | None = None) -> bytes:
         if start is not None and end is not None and end <= start:
             return b""
-        system, path = self._system(url, "single")
-        return self._try("read", url, lambda: cast(bytes, system.cat_file(path, start=start, end=end)))
+
+        def once(system: Any, path: str) -> bytes:
+            if start is None or end is None:
+                return cast(bytes, system.cat_file(path, start=start, end=end))
+            answer: bytes | Exception
+            try:
+                answer = system.cat_file(path, start=start, end=end)
+            except OSError as error:
+                answer = error
+            return whole(system, ByteRange(url, start, end), answer)
+
+        return self._try("read", url, once)
 
     def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
         found: dict[int, bytes] = {at: b"" for at, item in enumerate(ranges) if item.end <= item.start}
         missing = [at for at in range(len(ranges)) if at not in found]
         while missing:
-            wanted = [ranges[at] for at in missing]
-            system, _ = self._system(wanted[0].url, "single")
-            same = [at for at in missing if scheme_of(ranges[at].url) == scheme_of(wanted[0].url)]
-            self._cat_some(system, ranges, same, found, stop)
+            scheme = scheme_of(ranges[missing[0]].url)
+            same = [at for at in missing if scheme_of(ranges[at].url) == scheme]
+            self._cat_some(ranges, same, found, stop)
             missing = [at for at in missing if at not in found]
         return [found[at] for at in range(len(ranges))]
 
     def _cat_some(
         self,
-        system: Any,
         ranges: Sequence[ByteRange],
         which: list[int],
         found: dict[int, bytes],
         stop: threading.Event | None,
     ) -> None:
-        def once() -> None:
+        def once(system: Any, _: str) -> None:
             # Ranges that arrived are kept over tries, so a storm of errors still makes progress.
             todo = [at for at in which if at not in found]
             paths = [system._strip_protocol(ranges[at].url) for at in todo]
@@ -156,36 +191,34 @@ class FsspecStorage:
             answers = system.cat_ranges(paths, starts, ends, max_gap=None, on_error="return")
             failed: Exception | None = None
             for at, answer in zip(todo, answers, strict=True):
-                if isinstance(answer, Exception):
-                    better = explained(answer, ranges[at].url, "read")
+                try:
+                    found[at] = whole(system, ranges[at], answer)
+                except Exception as error:
+                    better = explained(error, ranges[at].url, "read")
                     failed = failed if failed is not None and is_transient(better) else better
-                else:
-                    found[at] = bytes(answer)
             if failed is not None:
                 raise failed
 
-        label = ranges[which[0]].url + (f" and {len(which) - 1} more ranges" if len(which) > 1 else "")
-        self._try("read", label, once, stop)
+        first = ranges[which[0]].url
+        label = first + (f" and {len(which) - 1} more ranges" if len(which) > 1 else "")
+        self._try("read", first, once, stop, label)
 
     def open(self, url: str) -> BinaryIO:
-        system, path = self._system(url, "single")
-        return self._try("open", url, lambda: cast(BinaryIO, system.open(path, "rb")))
+        return self._try("open", url, lambda system, path: cast(BinaryIO, system.open(path, "rb")))
 
     def list_objects(self, prefix: str) -> list[ObjectInfo]:
-        system, path = self._system(prefix, "single")
-        return self._found("list", prefix, lambda: system.find(path, detail=True))
+        return self._found("list", prefix, lambda system, path: system.find(path, detail=True))
 
     def glob(self, pattern: str) -> list[ObjectInfo]:
-        system, path = self._system(pattern, "single")
-        return self._found("glob", pattern, lambda: system.glob(path, detail=True))
+        return self._found("glob", pattern, lambda system, path: system.glob(path, detail=True))
 
     def _found(
-        self, action: str, url: str, call: Callable[[], dict[str, dict[str, Any]]]
+        self, action: str, url: str, call: Callable[[Any, str], dict[str, dict[str, Any]]]
     ) -> list[ObjectInfo]:
         scheme = scheme_of(url)
 
-        def infos() -> list[ObjectInfo]:
-            entries = [entry for entry in call().values() if entry["type"] == "file"]
+        def infos(system: Any, path: str) -> list[ObjectInfo]:
+            entries = [entry for entry in call(system, path).values() if entry["type"] == "file"]
             named = [_info(url_of(scheme, entry["name"]), entry) for entry in entries]
             return sorted(named, key=lambda info: info.url)
 
@@ -195,8 +228,7 @@ class FsspecStorage:
             return []
 
     def info(self, url: str) -> ObjectInfo:
-        system, path = self._system(url, "single")
-        return self._try("size of", url, lambda: _info(canonical(url), system.info(path)))
+        return self._try("size of", url, lambda system, path: _info(canonical(url), system.info(path)))
 
     def size(self, url: str) -> int:
         return self.info(url).size
@@ -209,20 +241,18 @@ class FsspecStorage:
         return True
 
     def put(self, url: str, data: bytes) -> None:
-        system, path = self._system(url, "single")
         if scheme_of(url) == "file":
-            self._try("write", url, lambda: local_write.replace(path, data))
+            self._try("write", url, lambda _, path: local_write.replace(path, data))
         else:
-            self._try("write", url, lambda: system.pipe_file(path, data))
+            self._try("write", url, lambda system, path: system.pipe_file(path, data))
 
     def put_if_absent(self, url: str, data: bytes) -> bool:
-        system, path = self._system(url, "single")
         if scheme_of(url) == "file":
-            return self._try("write", url, lambda: local_write.create(path, data))
+            return self._try("write", url, lambda _, path: local_write.create(path, data))
         if scheme_of(url) == "memory":
-            return self._create_in_memory(system, path, data)
+            return self._create_in_memory(*self._system(url, "single"), data)
 
-        def once() -> bool:
+        def once(system: Any, path: str) -> bool:
             try:
                 system.pipe_file(path, data, mode="create")
             except OSError as error:
@@ -243,9 +273,8 @@ class FsspecStorage:
         return True
 
     def delete(self, url: str) -> None:
-        system, path = self._system(url, "single")
         try:
-            self._try("delete", url, lambda: system.rm_file(path))
+            self._try("delete", url, lambda system, path: system.rm_file(path))
         except StorageNotFoundError:
             return
 

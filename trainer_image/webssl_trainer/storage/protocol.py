@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
@@ -40,6 +40,11 @@ class Storage(Protocol):
     once, and `StorageUnavailableError` when the budget is spent. Methods may be called from several threads. An
     instance can be pickled to a spawned process; it must not be used across a fork.
     """
+
+    @property
+    def retry_causes(self) -> Mapping[str, int]:
+        """Failed tries that were repeated since the start of this process, by cause; see `RETRY_CAUSES`."""
+        ...
 
     def read(self, url: str, start: int | None = None, end: int | None = None) -> bytes:
         """The object, or its bytes `[start, end)`; shorter when the object ends earlier."""

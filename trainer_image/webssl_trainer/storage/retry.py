@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -66,13 +67,20 @@ class Retrier:
         policy: how long to go on.
         transient: tells an error that may pass from one that will not.
         waiting: clock, draw and sleep.
-        retries: how many tries failed and were repeated so far.
+        cause: names the cause of a transient error, for counting.
+        causes: how many tries failed and were repeated so far, by cause.
     """
 
     policy: RetryPolicy
     transient: Callable[[BaseException], bool]
     waiting: Waiting = field(default_factory=Waiting)
-    retries: int = 0
+    cause: Callable[[BaseException], str] = lambda error: type(error).__name__
+    causes: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def retries(self) -> int:
+        """How many tries failed and were repeated so far."""
+        return self.causes.total()
 
     def run(self, operation: Callable[[], T], what: str, stop: threading.Event | None = None) -> T:
         """Result of `operation`, tried again while its error is transient.
@@ -113,7 +121,7 @@ class Retrier:
                         seconds=round(spent, 1),
                         error=f"{type(error).__name__}: {error}",
                     )
-                self.retries += 1
+                self.causes[self.cause(error)] += 1
                 attempt += 1
                 self._pause(pause, stop)
 

@@ -253,7 +253,7 @@ def test_a_removed_shard_breaks_its_samples_only(storage: Storage, make_set: Mak
     batches = [batch for step in loader for batch in step.batches]
     assert not [name for batch in batches for name in batch.sample_ids if name.startswith("000001")]
     assert loader.counters.stand_ins == 16
-    assert all("removed or cut" in report.reason for batch in batches for report in batch.broken)
+    assert all("was removed" in report.reason for batch in batches for report in batch.broken)
 
 
 def test_too_many_broken_samples_stop_the_run_with_their_share_and_the_mend(
@@ -343,6 +343,7 @@ def test_a_small_set_is_read_once_and_a_large_one_by_sample(
     kept, streamed = case.loader(steps=20, workers=2), case.loader(steps=20, workers=2, keep_bytes=1000)
     list(kept)
     list(streamed)
-    assert case.index.span_bytes <= kept.counters.bytes_read <= size
+    twice = 100 * len(BROKEN)  # what does not decode is read once more
+    assert case.index.span_bytes <= kept.counters.bytes_read <= size + twice
     assert streamed.counters.bytes_read > 2 * size
     assert case.steps(workers=1, keep_bytes=1000) == undisturbed[:4]

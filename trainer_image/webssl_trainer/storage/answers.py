@@ -1,0 +1,36 @@
+"""Whether the answer to a range request has the length that it must have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from webssl_trainer.storage.classify import http_status
+from webssl_trainer.storage.errors import WrongLengthError
+from webssl_trainer.storage.protocol import ByteRange
+
+
+def whole(system: Any, wanted: ByteRange, answer: bytes | Exception) -> bytes:
+    """The bytes of an answer; none for a range behind the end of its object.
+
+    Args:
+        system: the fsspec file system that answered; asked for the object's size when the answer is short.
+        wanted: what was asked for.
+        answer: what came.
+
+    Raises:
+        WrongLengthError: the answer is short although the object goes on, or longer than its range.
+        Exception: the answer was an error.
+    """
+    if isinstance(answer, Exception):
+        if http_status(answer) == 416:
+            return b""
+        raise answer
+    length = wanted.end - wanted.start
+    if len(answer) == length or not wanted.url.startswith("s3://"):
+        return bytes(answer)
+    if len(answer) < length:
+        size = int(system.info(system._strip_protocol(wanted.url))["size"])
+        length = max(0, min(size, wanted.end) - wanted.start)
+    if len(answer) != length:
+        raise WrongLengthError(f"{wanted.url}: {len(answer)} bytes came where {length} belong")
+    return bytes(answer)
