@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,6 +58,14 @@ def reported(run: str, kube: Callable[[], Kube]) -> Reported:
         )
     found = kube().get(run)
     return _of(run, found.run.spec, training_cost(found.status), found.status)
+
+
+def told_apart(names: Sequence[str]) -> list[str]:
+    """The names; of those that come several times, each with its number behind it. Pure."""
+    return [
+        f"{name} #{names[: place + 1].count(name)}" if names.count(name) > 1 else name
+        for place, name in enumerate(names)
+    ]
 
 
 def training_cost(status: RunStatus) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -61,9 +62,11 @@ def report(
     the one that an address names.
     """
     from webssl_cli.kube.runs import Kube
-    from webssl_cli.reported import reported
+    from webssl_cli.reported import reported, told_apart
 
-    asked = [reported(run, lambda: Kube(context, kubeconfig, namespace)) for run in runs]
+    found = [reported(run, lambda: Kube(context, kubeconfig, namespace)) for run in runs]
+    names = told_apart([item.name for item in found])
+    asked = [replace(item, name=name) for item, name in zip(found, names, strict=True)]
     shown = examples if form is Format.HTML else 0
     text = _rendered([_account(item, endpoint, shown) for item in asked], form)
     file = out_file or (PAGE if form is Format.HTML else None)

@@ -82,6 +82,7 @@ class Example:
     Attributes:
         source: title of the benchmark or name of the suite.
         credit: what the answer earned, 0 to 1.
+        grouped: whether it is right only together with the other answers of its group.
         picture: JPEG; None when it could not be read, and then `missing` says why.
     """
 
@@ -92,6 +93,7 @@ class Example:
     credit: float
     picture: bytes | None = None
     missing: str = ""
+    grouped: bool = False
 
     @property
     def right(self) -> bool:

@@ -147,6 +147,7 @@ def _example(
         shortened(answers[question.id]),
         credits[question.id],
         picture,
+        grouped=bool(reference.group),
     )
     return example if picture is not None else replace(example, missing=why or "it is not readable")
 

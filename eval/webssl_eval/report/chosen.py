@@ -61,10 +61,11 @@ def reference_text(accepted: Sequence[str], choices: Sequence[str]) -> str:
 
 
 def question_text(text: str, choices: Sequence[str]) -> str:
-    """A question with its options, each behind its letter on a line of its own."""
-    return "\n".join(
-        [text, *(f"{chr(ord('A') + number)}. {choice}" for number, choice in enumerate(choices))]
-    )
+    """A question and its options, each behind its letter on a line of its own; those that it names itself are not repeated."""
+    lettered = [(chr(ord("A") + number), choice) for number, choice in enumerate(choices)]
+    if all(f"({letter}) {choice}" in text or f"{letter}. {choice}" in text for letter, choice in lettered):
+        return text
+    return "\n".join([text, *(f"{letter}. {choice}" for letter, choice in lettered)])
 
 
 def shortened(text: str, most: int = 400) -> str:

@@ -14,6 +14,7 @@ from webssl_eval.report.tables import Row, Table, category_series, number_text, 
 from webssl_eval.report.thumbnails import data_uri
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_TEXT = ' class="text"'
 
 
 def page(accounts: Sequence[Account], made: str) -> str:
@@ -37,9 +38,9 @@ def page(accounts: Sequence[Account], made: str) -> str:
         *map(_table, comparison),
         *(["<h2>Means per category</h2>", category_bars(bars)] if bars else []),
         *map(_table, rest),
-        *map(_examples, accounts),
         *(_pictures("The encoder", account, account.encoder_pictures) for account in accounts),
         *(_pictures("Alignment with language", account, account.heat_maps) for account in accounts),
+        *map(_examples, accounts),
         f'<p class="soft"><small>Rows of the paper: {escape(source())}.</small></p></body></html>\n',
     ]
     return "\n".join(part for part in parts if part)
@@ -75,7 +76,11 @@ def _trained(account: Account) -> str:
 
 
 def _table(table: Table) -> str:
-    heads = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
+    texts = [isinstance(cell, str) for cell in table.rows[0].cells]
+    heads = "".join(
+        f'<th scope="col"{_TEXT if text else ""}>{escape(column)}</th>'
+        for column, text in zip(table.columns, texts, strict=True)
+    )
     rows = "".join(_row(row, table.own) for row in table.rows)
     notes = "".join(f"<li>{escape(note)}</li>" for note in table.notes)
     below = f'<ul class="soft"><small>{notes}</small></ul>' if notes else ""
@@ -93,7 +98,7 @@ def _row(row: Row, own: int) -> str:
 
 def _cell(cell: Number | str, own: bool) -> str:
     if isinstance(cell, str):
-        return f'<td class="text">{escape(cell)}</td>'
+        return f"<td{_TEXT}>{escape(cell)}</td>"
     label = f'<small class="warn">{escape(cell.label)}</small>' if cell.label else ""
     mark = ' class="own"' if own else ""
     return f"<td{mark}>{escape(number_text(cell))}{label}</td>"
@@ -120,10 +125,12 @@ def _example(example: Example) -> str:
         )
     verdict = "right" if example.right else "wrong"
     earned = "" if example.credit in {0.0, 1.0} else f" ({example.credit:.2f} of 1)"
+    told = "counts as right only with all answers of its group"
+    grouped = f'<p class="soft"><small>{told}</small></p>' if example.grouped else ""
     return (
         f'<article class="example {verdict}">{picture}<p>{escape(example.question)}</p>'
         f'<p><span class="verdict">{verdict}{earned}</span>: {escape(example.answer) or "<em>no answer</em>"}</p>'
-        f'<p class="soft">expected: {escape(example.reference)}</p></article>'
+        f'<p class="soft">expected: {escape(example.reference)}</p>{grouped}</article>'
     )
 
 

@@ -15,7 +15,7 @@ p, ul { margin: 6px 0; } .soft, small { color: var(--soft); } .warn { color: var
 code { font: 13px ui-monospace, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 5px 12px; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top; }
-th:first-child, td.text { text-align: left; } thead th { vertical-align: bottom; font-weight: 600; max-width: 170px; }
+th:first-child, thead th.text, td.text { text-align: left; } thead th { vertical-align: bottom; font-weight: 600; max-width: 170px; }
 tbody th { font-weight: 400; white-space: nowrap; } td.own { background: var(--own); font-weight: 600; }
 tr.mean > * { background: var(--mean); font-weight: 600; } tr.total > * { border-top: 2px solid var(--ink); font-weight: 700; }
 td small { display: block; font-weight: 400; max-width: 200px; margin-left: auto; }
@@ -27,7 +27,8 @@ td small { display: block; font-weight: 400; max-width: 200px; margin-left: auto
 .bars .grid { stroke: var(--line); }
 .examples { display: grid; grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); gap: 14px; }
 .example { border: 1px solid var(--line); border-top: 4px solid var(--wrong); border-radius: 6px; padding: 10px; overflow: hidden; }
-.example.right { border-top-color: var(--right); } .example img { max-width: 100%; max-height: 224px; display: block; margin-bottom: 8px; }
+.example.right { border-top-color: var(--right); } .example img { max-width: 100%; max-height: 224px; min-height: 72px;
+  border: 1px solid var(--line); display: block; margin-bottom: 8px; }
 .example p { overflow-wrap: anywhere; white-space: pre-line; } .verdict { font-weight: 700; color: var(--wrong); }
 .right .verdict { color: var(--right); } figure { margin: 12px 0; } figure img { max-width: 100%; background: #fff; }
 figcaption { color: var(--soft); }

@@ -160,6 +160,7 @@ def test_examples_are_right_and_wrong_ones_with_questions_and_pictures(whole):
             with Image.open(io.BytesIO(example.picture)) as image:
                 assert image.format == "JPEG"
                 assert max(image.size) <= 224
+    assert {example.source for example in found.examples if example.grouped} >= {"MMBench", "MMVP"}
     classes = [example for example in found.examples if example.source == "knn"]
     assert [example.right for example in classes] == [True, True, False, False]
 
@@ -351,6 +352,7 @@ def test_letters_stand_with_their_options():
     assert reference_text(("B",), ("red", "blue")) == "B. blue"
     assert reference_text(("yes", "yes", "Yes"), ()) == "yes / Yes"
     assert question_text("Which?", ("red", "blue")) == "Which?\nA. red\nB. blue"
+    assert question_text("Which? (A) red (B) blue", ("red", "blue")) == "Which? (A) red (B) blue"
     assert shortened("a" * 500).endswith("… (500 characters)")
 
 
