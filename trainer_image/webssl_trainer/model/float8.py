@@ -43,7 +43,9 @@ def rounded(x: Tensor, dtype: torch.dtype) -> Scaled:
 def product(a_MK: Scaled, b_KN: Scaled, dtype: torch.dtype) -> Tensor:
     """a @ b, (M, N) in `dtype`."""
     if not a_MK.values.is_cuda:
-        return ((a_MK.values.float() @ b_KN.values.float()) * (a_MK.scale * b_KN.scale)).to(dtype)
+        exact = (a_MK.values.float() @ b_KN.values.float()) * (a_MK.scale * b_KN.scale)
+        # A conversion that does nothing costs a compiled autograd.Function its gradients before torch 2.12.
+        return exact if exact.dtype == dtype else exact.to(dtype)
     (rows, columns) = (a_MK.values.shape[0], b_KN.values.shape[1])
     a, b = aligned(a_MK.values), aligned(b_KN.values.t()).t()  # row by row, and column by column
     padded: Tensor = torch._scaled_mm(a, b, scale_a=a_MK.scale, scale_b=b_KN.scale, out_dtype=dtype)
