@@ -88,8 +88,13 @@ def find(storage: Storage, uri: str) -> Found:
             f"{uri} holds no committed checkpoint; name the spec.checkpoint.uri of a run that has saved one, or a "
             f"checkpoint's folder below it ({run}/{CHECKPOINTS}/attempt-.../step-...)"
         )
-    found = [(item, _scores(storage, join(run, item.key.path))) for item in wanted]
-    chosen, scores = next(((item, scores) for item, scores in found if scores), found[0])
+    chosen, scores = wanted[0], _scores(storage, join(run, wanted[0].key.path))
+    for item in wanted[1:]:
+        if scores:
+            break
+        older = _scores(storage, join(run, item.key.path))
+        if older:
+            chosen, scores = item, older
     manifest = chosen.manifest
     assert manifest is not None
     valid = {url: item for url, item in scores.items() if item.report.checkpoint_digest == manifest.digest}

@@ -12,6 +12,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 from webssl_api import ResolvedRun, RunStatus, WebSSLRun
 from webssl_cli.errors import CliError
+from webssl_cli.kube.runs import RunOnCluster
 from webssl_cli.main import make_app
 from webssl_cli.reported import report_cost, reported, told_apart, training_cost
 from webssl_trainer.errors import UserError
@@ -76,6 +77,24 @@ def test_a_folder_of_webssl_run_tells_its_cost_and_what_failed(folder: Path, tmp
     assert "| goodput | 90.0 % |" in done.output
     assert "| images per second, last | 123.4 |" in done.output
     assert "suite vqa failed: no data" in done.output
+
+
+def test_the_name_of_a_run_is_looked_up_in_the_cluster_and_its_storage_is_used(tmp_path: Path) -> None:
+    storage = {"endpoint": "http://s3.storage.svc:8333", "region": "here"}
+    spec = spec_of(tmp_path / "run", data={"source": "file:///data/*.tar", "storage": storage})
+    head = {"apiVersion": "webssl.dev/v1alpha1", "kind": "WebSSLRun", "metadata": {"name": "far"}}
+    stored = WebSSLRun.parse({**head, "spec": spec.to_dict(), "status": STATUS})
+
+    class Cluster:
+        def get(self, name: str) -> RunOnCluster:
+            assert name == "far"
+            return RunOnCluster(stored, "")
+
+    found = reported("far", Cluster)  # type: ignore[arg-type]
+    assert (found.uri, found.endpoint, found.region) == (spec.checkpoint.uri, storage["endpoint"], "here")
+    assert found.cost["GPU hours"] == "2.500"
+    assert found.cost["wall time of training"] == "1 h 00 min"
+    assert found.notes == ("suite vqa failed: no data",)
 
 
 def test_several_runs_of_one_name_are_told_apart(run: EvaluatedRun) -> None:

@@ -27,8 +27,10 @@ from webssl_eval.report.plain import comma_separated, markdown
 from webssl_eval.report.series import series_of
 from webssl_eval.report.tables import comparison, probes
 from webssl_eval.report.thumbnails import drawing, thumbnail
+from webssl_trainer.configs.architecture import architecture
 from webssl_trainer.errors import UserError
 
+from tests.unit.eval.checkpoints import commit, drawn, spec_of
 from tests.unit.eval.evaluated_run import ALL, STORAGE, EvaluatedRun
 
 MADE = "2026-01-02 03:04 UTC"
@@ -244,6 +246,17 @@ def test_a_checkpoint_that_is_named_is_the_one_and_none_is_an_error(tmp_path):
     assert account(STORAGE, run.checkpoint, "mine", 0).subject.uri == run.checkpoint
     with pytest.raises(UserError, match="holds no committed checkpoint; name"):
         account(STORAGE, (tmp_path / "nothing").as_uri(), "mine", 0)
+
+
+def test_the_newest_checkpoint_that_was_evaluated_counts(tmp_path):
+    run = made(tmp_path, ("mmvp",))
+    spec = spec_of(tmp_path / "run")
+    newer = commit(STORAGE, spec, drawn(architecture(spec), 8), step=8)
+    found = account(STORAGE, run.uri, "mine", 0)
+    assert found.subject.uri == run.checkpoint
+    assert found.notes == (f"checkpoint {newer.path} is newer and has no scores yet",)
+    other = account(STORAGE, f"{run.uri}/{newer.path}", "mine", 0)
+    assert (other.subject.step, other.notes) == (8, ("no suite has scored this checkpoint",))
 
 
 def test_rows_of_the_paper_have_the_runs_size_and_data():
