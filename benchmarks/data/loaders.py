@@ -92,7 +92,7 @@ def one_round(python: str, samples: int) -> dict[str, Figures]:
     """Every arm once, with the crops of DINO and of MAE."""
     found: dict[str, Figures] = {}
     for crops in ("dino", "mae"):
-        arms = [("ours", "same"), ("kept", "same"), ("memory", "same"), ("memory", "plain")]
+        arms = [("ours", "same"), ("kept", "same"), ("memory", "same")]
         for arm, recipe in arms + [(arm, recipe) for recipe in ("plain", "same") for arm in OTHERS]:
             name = f"{crops} {arm} {recipe}"
             found[name] = run(python, arm, crops, recipe, samples)
