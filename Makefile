@@ -71,6 +71,16 @@ bench-operator: setup ## 1,000 runs on simulated nodes against 1,000 plain Jobs
 bench-train: setup ## The trainer's step beside a plain one for each objective, on whatever device is there
 	OMP_NUM_THREADS=$(shell nproc) $(PY) benchmarks/train/run.py
 
+.bench/.installed: benchmarks/data/requirements.txt
+	UV=$$(command -v uv || echo .uv/bin/uv); [ -x .bench/bin/python ] || "$$UV" venv --quiet --python 3.11 .bench; \
+	"$$UV" pip install --quiet --python .bench/bin/python -r $< $(addprefix -e ./,crds trainer_image)
+	@touch $@
+
+.PHONY: bench-data
+bench-data: setup .bench/.installed ## The loader beside webdataset, litdata and mosaicml-streaming; the index at 2 billion samples
+	$(PY) benchmarks/data/loaders.py --python .bench/bin/python
+	$(PY) benchmarks/data/index.py
+
 .PHONY: bench-learning
 bench-learning: setup ## What short runs on a CPU learn beside random weights (about an hour on one core)
 	$(PY) benchmarks/learning/dino.py
