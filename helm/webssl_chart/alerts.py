@@ -82,7 +82,7 @@ RUN_ALERTS = (
         "10m",
         "warning",
         f"{{{{ $value | humanizePercentage }}}} of the images of run {_TRAINER} could not be read.",
-        "The worker's log names shard and key of each; a truncated shard is best packed again.",
+        "quarantine/ beside the checkpoints lists shard, key and cause of each; a truncated shard is best packed again.",
     ),
     Alert(
         "WebSSLCheckpointRejected",

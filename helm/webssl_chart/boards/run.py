@@ -155,11 +155,13 @@ _WORKERS = Row(
         ),
         Panel(
             "Broken samples and checkpoints",
-            "Images of this attempt that could not be read and were replaced (the worker's log names shard and key), and checkpoints "
-            "that did not verify at the last resume.",
+            "Images of this attempt that could not be read and were replaced (by cause; `quarantine/` beside the checkpoints lists "
+            "them), reads and writes that were tried again, and checkpoints that did not verify at the last resume.",
             "short",
             (
                 Query(of_run("webssl_run_broken_samples"), "images replaced"),
+                Query(f"{of_trainer('webssl_trainer_broken_samples_by_cause')} > 0", "broken: {{cause}}"),
+                Query(f"{of_trainer('webssl_trainer_storage_retries')} > 0", "tried again: {{cause}}"),
                 Query(of_run("webssl_run_checkpoints_rejected"), "checkpoints rejected"),
             ),
         ),

@@ -13,7 +13,7 @@ A run's data in ten lines:
                 train(*(crops.pixels() for crops in augment.prepare(batch, CropSpec(), seed=0, device=device)))
 """
 
-from webssl_trainer.data.batch import Batch, BrokenReport, StepBatches
+from webssl_trainer.data.batch import BadDataError, Batch, BrokenReport, StepBatches
 from webssl_trainer.data.crop_spec import CropSpec, Photometric
 from webssl_trainer.data.decode import MAX_PIXELS, BrokenSampleError, decode_image
 from webssl_trainer.data.draws import Purpose, uniforms, uniforms_for
@@ -44,6 +44,7 @@ from webssl_trainer.data.table_filter import Filter, select
 
 __all__ = [
     "MAX_PIXELS",
+    "BadDataError",
     "Batch",
     "BatchPlan",
     "BrokenReport",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from webssl_trainer.data.batch import Batch, BrokenReport
+from webssl_trainer.data.batch import BadDataError, Batch, BrokenReport
 from webssl_trainer.data.causes import Cause, Lack
 from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.data.crops import SampleCrops
@@ -20,7 +20,6 @@ from webssl_trainer.data.order import SampleOrder
 from webssl_trainer.data.samples import Part
 from webssl_trainer.data.small_set import Fresh, KeptRanges, RangeReader
 from webssl_trainer.data.views import ViewPool
-from webssl_trainer.errors import UserError
 from webssl_trainer.storage import ByteRange, StorageDeniedError
 
 STAND_IN_TRIES = 16
@@ -80,7 +79,7 @@ class Assembler:
         """The batch of consecutive positions.
 
         Raises:
-            UserError: a broken position found no usable stand-in in 16 tries.
+            BadDataError: a broken position found no usable stand-in in 16 tries.
         """
         places = np.arange(positions.start, positions.stop, dtype=np.int64)
         costs = _Costs()
@@ -101,9 +100,10 @@ class Assembler:
             last = broken[-1]
             if all(report.cause is Cause.DENIED_SHARD for report in broken):
                 raise StorageDeniedError(last.reason)
-            raise UserError(
+            raise BadDataError(
                 f"position {positions[gone[0]]} and {STAND_IN_TRIES} stand-ins are all unusable (last: "
-                f"{last.shard} {last.key}: {last.reason}); most images at spec.data.source are broken: check them"
+                f"{last.shard} {last.key}: {last.reason}); most images at spec.data.source are broken: check them",
+                broken,
             )
         batch = self._stacked(
             places, [item for item in filled if item is not None], stand_ins, broken, costs.read_again

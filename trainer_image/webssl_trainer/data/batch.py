@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webssl_trainer.data.causes import Cause
+from webssl_trainer.errors import UserError
 
 if TYPE_CHECKING:  # torch is not imported by decode workers
     import torch
@@ -31,6 +33,14 @@ class BrokenReport:
     key: str
     reason: str
     cause: Cause = Cause.NOT_DECODED
+
+
+class BadDataError(UserError):
+    """Too many samples can not be used; `reports` are those of the batch that ended it, which nobody gets."""
+
+    def __init__(self, message: str, reports: Sequence[BrokenReport]) -> None:
+        super().__init__(message)
+        self.reports = tuple(reports)
 
 
 @dataclass(frozen=True)

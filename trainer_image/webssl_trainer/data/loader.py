@@ -14,7 +14,7 @@ from typing import Self
 import structlog
 
 from webssl_trainer.data.assemble import Assembler, Built
-from webssl_trainer.data.batch import Batch, StepBatches
+from webssl_trainer.data.batch import BadDataError, Batch, StepBatches
 from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.data.decode import MAX_PIXELS
 from webssl_trainer.data.index import DataIndex
@@ -22,7 +22,6 @@ from webssl_trainer.data.order import SampleOrder
 from webssl_trainer.data.plan import BatchPlan, micro_batch_size, micro_batches, rank_positions
 from webssl_trainer.data.small_set import KeptRanges
 from webssl_trainer.data.views import ViewMaker, ViewPool, WorkerKind
-from webssl_trainer.errors import UserError
 from webssl_trainer.storage import Storage
 
 _log = structlog.get_logger(__name__)
@@ -147,7 +146,8 @@ class Loader(Iterator[StepBatches]):
 
         Raises:
             StopIteration: `steps` were handed out.
-            UserError: too many broken samples, or the storage refuses access.
+            BadDataError: too many broken samples.
+            UserError: the storage refuses access.
             StorageUnavailableError: the storage was gone for longer than its retry budget.
         """
         if self._left == 0:
@@ -213,9 +213,10 @@ class Loader(Iterator[StepBatches]):
         if too_many_broken(counters.stand_ins, counters.samples, self._max_bad):
             last = batch.broken[-1] if batch.broken else None
             named = f" (last: {last.shard} {last.key}: {last.reason})" if last else ""
-            raise UserError(
+            raise BadDataError(
                 f"{counters.stand_ins} of {counters.samples} samples are broken{named}, more than the allowed "
-                f"share of {self._max_bad}; mend spec.data.source, or raise spec.data.maxBadFraction"
+                f"share of {self._max_bad}; mend spec.data.source, or raise spec.data.maxBadFraction",
+                batch.broken,
             )
 
     def close(self) -> None:

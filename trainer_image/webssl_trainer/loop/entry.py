@@ -22,7 +22,7 @@ from webssl_trainer.loop.processes import join_processes
 from webssl_trainer.loop.profiling import step_profiler, watch_for_requests
 from webssl_trainer.loop.session import open_session
 from webssl_trainer.loop.stop import StopRequest
-from webssl_trainer.loop.train import TrainingLoop
+from webssl_trainer.loop.train import TrainingLoop, quarantine_of
 from webssl_trainer.observe import logs
 from webssl_trainer.observe.metrics import TrainerMetrics
 from webssl_trainer.reporting import BackgroundReporter, sink_at
@@ -73,7 +73,14 @@ def train(environment: Environment, stop: StopRequest) -> int:
     watch.install()
     profiler = step_profiler(environment, session, watch)
     pictures = Pictures(session, session.processes.peers.from_leader(environment.pictures))
-    code = TrainingLoop(session, narrator, stop, profiler=profiler, pictures=pictures).run()
+    quarantine = quarantine_of(session)
+    try:
+        loop = TrainingLoop(
+            session, narrator, stop, profiler=profiler, pictures=pictures, quarantine=quarantine
+        )
+        code = loop.run()
+    finally:
+        quarantine.close(_LEFTOVER_SECONDS)
     pictures.close(_LEFTOVER_SECONDS)
     profiler.close(_LEFTOVER_SECONDS)
     watch.close()

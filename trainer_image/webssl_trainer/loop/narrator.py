@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,6 +29,7 @@ class StepFacts:
     """One finished step, as all processes know it. Sums over all processes where named total.
 
     seconds: of the step, on this process. parts: seconds by part, see `step_clock`; with the time since the step before.
+    broken_by_cause: of total_broken, known on rank 0. retries: of the storage by cause, of all processes.
     """
 
     losses: Mapping[str, float]
@@ -38,6 +39,8 @@ class StepFacts:
     total_broken: int
     seconds: float
     parts: Mapping[str, float]
+    broken_by_cause: Mapping[str, int] = field(default_factory=dict)
+    retries: Mapping[str, int] = field(default_factory=dict)
 
 
 class Narrator:
@@ -137,6 +140,10 @@ class Narrator:
         metrics.step.set(session.step)
         metrics.samples.set(session.step * session.config.plan.global_batch)
         metrics.broken_samples.set(facts.total_broken)
+        for cause, count in facts.broken_by_cause.items():
+            metrics.broken_by_cause.labels(cause).set(count)
+        for cause, count in facts.retries.items():
+            metrics.storage_retries.labels(cause).set(count)
         if not facts.accepted:
             metrics.skipped_steps.inc()
         pace = self._pace.images_per_second

@@ -9,12 +9,14 @@ from webssl_api import exit_codes
 from webssl_api.reports import TrainingState
 
 from webssl_trainer.checkpoint.saver import SaveOutcome
-from webssl_trainer.data import Loader
+from webssl_trainer.data import BadDataError, Loader
+from webssl_trainer.data.faults import READ_AGAIN
 from webssl_trainer.loop.agreement import agree
 from webssl_trainer.loop.divergence import end_diverged, is_finite_beyond_the_end
 from webssl_trainer.loop.guard import FiniteGuard
 from webssl_trainer.loop.narrator import Narrator, StepFacts
 from webssl_trainer.loop.pictures import Pictures
+from webssl_trainer.loop.quarantine import Quarantine
 from webssl_trainer.loop.record import record_step
 from webssl_trainer.loop.session import Session
 from webssl_trainer.loop.step import clip_and_measure, compute_gradients, update
@@ -22,11 +24,19 @@ from webssl_trainer.loop.stop import StopRequest
 from webssl_trainer.observe import step_clock as parts
 from webssl_trainer.observe.profiler import StepProfiler
 from webssl_trainer.observe.step_clock import StepClock
+from webssl_trainer.storage import RETRY_CAUSES
 
 log = structlog.get_logger("webssl.loop")
 
 _FINAL_TRIES = 5
 _DELIVERY_SECONDS = 60.0
+
+
+def quarantine_of(session: Session) -> Quarantine:
+    """The quarantine report of an attempt."""
+    return Quarantine(
+        session.processes.signals, session.storage, session.config.checkpoint_uri, session.start.claim.key
+    )
 
 
 class TrainingLoop:
@@ -40,11 +50,14 @@ class TrainingLoop:
         guard: FiniteGuard | None = None,
         profiler: StepProfiler | None = None,
         pictures: Pictures | None = None,
+        quarantine: Quarantine | None = None,
     ) -> None:
         self._session, self._narrator, self._stop = session, narrator, stop
         self._guard = guard or FiniteGuard()
         self._profiler = profiler or StepProfiler()
         self._pictures = pictures or Pictures(session, wanted=False)
+        self._quarantine = quarantine or quarantine_of(session)
+        self._read_again = 0
         self._broken_before = 0
         self._total_broken = 0
         self._stalled = 0.0
@@ -99,16 +112,26 @@ class TrainingLoop:
         """One optimizer step; True when some process was asked to stop."""
         session, config, clock = self._session, self._session.config, self._clock
         began = clock.lap(parts.OTHER)
-        batches = next(loader)
+        try:
+            batches = next(loader)
+        except BadDataError as error:
+            self._quarantine.ended(session.step, error)
+            raise
         clock.lap(parts.DATA_WAIT)
         measured = clip_and_measure(session, compute_gradients(session, batches))
         clock.lap(parts.FORWARD_BACKWARD)
         accepted = self._guard.accept(measured.loss, measured.gradient_norm)
         update(session, accepted)
         clock.lap(parts.OPTIMIZER)
-        agreed = agree(session.processes.signals, self._stop.requested, batches, loader.counters.broken)
+        self._read_again += sum(batch.read_again for batch in batches.batches)
+        retries = session.storage.retry_causes
+        counts = [self._read_again, *(retries.get(cause, 0) for cause in RETRY_CAUSES)]
+        signals = session.processes.signals
+        agreed = agree(signals, self._stop.requested, batches, loader.counters.broken, counts)
+        broken = self._broken_before + agreed.broken
+        self._quarantine.stepped(session.step, batches, some=broken > self._total_broken)
         clock.lap(parts.COMMUNICATION)
-        self._total_broken = self._broken_before + agreed.broken
+        self._total_broken = broken
         record_step(session, batches, agreed.digest, measured, accepted)
         seconds = clock.lap(parts.OTHER) - began
         session.step += 1
@@ -119,6 +142,8 @@ class TrainingLoop:
             gradient_norm=measured.gradient_norm,
             accepted=accepted,
             total_broken=self._total_broken,
+            broken_by_cause=self._quarantine.by_cause,
+            retries=dict(zip((READ_AGAIN, *RETRY_CAUSES), agreed.counts, strict=True)),
             seconds=seconds,
             parts=clock.take(),
         )

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from webssl_trainer.data.causes import Cause
+from webssl_trainer.data.faults import READ_AGAIN
 from webssl_trainer.observe.flops import ADJUSTED, NOMINAL
 from webssl_trainer.observe.step_clock import PARTS
+from webssl_trainer.storage import RETRY_CAUSES
 
 log = structlog.get_logger("webssl.metrics")
 
@@ -62,6 +65,18 @@ class TrainerMetrics:
         self.broken_samples = Gauge(
             "webssl_trainer_broken_samples", "Broken samples replaced in this attempt.", registry=own
         )
+        self.broken_by_cause = Gauge(
+            "webssl_trainer_broken_samples_by_cause",
+            "Broken samples met in this attempt, broken stand-ins included, by cause.",
+            ["cause"],
+            registry=own,
+        )
+        self.storage_retries = Gauge(
+            "webssl_trainer_storage_retries",
+            "Reads and writes tried again in this attempt, all processes, by cause.",
+            ["cause"],
+            registry=own,
+        )
         self.skipped_steps = Counter(
             "webssl_trainer_skipped_steps", "Steps skipped: loss or gradient not finite.", registry=own
         )
@@ -85,6 +100,10 @@ class TrainerMetrics:
             self.part_seconds.labels(part)
         for kind in (NOMINAL, ADJUSTED):
             self.mfu.labels(kind)
+        for cause in Cause:
+            self.broken_by_cause.labels(cause.value)
+        for retried in (READ_AGAIN, *RETRY_CAUSES):
+            self.storage_retries.labels(retried)
         for outcome in ("committed", "failed"):
             self.saves.labels(outcome)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -50,6 +51,13 @@ def test_the_report_of_a_complete_run_says_what_happened(undisturbed: Any) -> No
     assert report.last_checkpoint.step == STEPS
     assert report.broken_samples > 0
     assert report.productive_seconds > 0
+
+
+def test_the_quarantine_report_lists_the_broken_sample_whichever_process_met_it(undisturbed: Any) -> None:
+    (path,) = undisturbed.folder.glob("bucket/quarantine/attempt-*.jsonl")
+    head, *rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(row["key"], row["cause"]) for row in rows] == [("001-003", "not-decoded")]
+    assert head["met"] == {"not-decoded": undisturbed.report().broken_samples}
 
 
 def test_one_worker_sees_the_same_samples_and_losses_as_two(local_run: Runs, undisturbed: Any) -> None:
