@@ -32,7 +32,7 @@ def planned(*arguments: str) -> tuple[Result, dict[str, Any]]:
     return result, json.loads(result.stdout)
 
 
-@pytest.mark.parametrize("example", ["dino-1b-mc2b", "recipe", "elastic"])
+@pytest.mark.parametrize("example", ["dino-1b-mc2b", "recipe", "elastic", "high-resolution"])
 def test_an_example_for_machines_of_eight_gpus_fits_them_at_every_worker_count(example: str) -> None:
     result, plan = planned(str(EXAMPLES / f"{example}.yaml"))
     assert result.exit_code == 0, result.stderr
