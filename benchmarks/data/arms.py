@@ -2,7 +2,7 @@
 
 Usage (loaders.py calls it): python benchmarks/data/arms.py ARM CROPS RECIPE BUCKET SAMPLES [--resume]
 
-Arms: ours (and kept), webdataset, litdata, mosaicml, and memory, which decodes and crops the same bytes without any loader. Costs are
+Arms: ours (and direct, kept), webdataset, litdata, mosaicml, and memory, which decodes and crops the same bytes without any loader. Costs are
 processor seconds of the process and its workers from the making of the loader to its end; imports are not counted.
 """
 
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from webssl_trainer.storage import Storage, StorageOptions, open_storage
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -42,12 +43,11 @@ class Task:
     first: int
 
 
-def ours(task: Task, keep_bytes: int = 0) -> Batches:
+def ours(task: Task, keep_bytes: int = 0, storage: Storage | None = None) -> Batches:
     """This project's loader: a stored index, threads; nothing is kept, as for a data set that is larger than memory."""
     from webssl_trainer.data import BatchPlan, Loader, Source, load_data, prepare_data
-    from webssl_trainer.storage import open_storage
 
-    storage = open_storage()
+    storage = storage or open_storage()
     source, folder = Source(f"s3://{task.bucket}/tar/*.tar"), f"s3://{task.bucket}/run"
     data = load_data(storage, folder, prepare_data(storage, [source], folder), seed=0)
     plan = BatchPlan(global_batch=BATCH, group_size=1, micro_batch=BATCH)
@@ -64,6 +64,13 @@ def ours(task: Task, keep_bytes: int = 0) -> Batches:
 def kept(task: Task) -> Batches:
     """As `ours`, with a data set that is small enough to be kept in memory, which is the default up to 128 MiB."""
     return ours(task, keep_bytes=1 << 30)
+
+
+def direct(task: Task) -> Batches:
+    """As `ours`, with ranges read by obstore."""
+    from webssl_trainer.storage.direct_storage import DirectStorage
+
+    return ours(task, storage=DirectStorage(StorageOptions.from_env()))
 
 
 def webdataset(task: Task) -> Batches:
@@ -155,7 +162,7 @@ def memory(task: Task) -> Batches:
 
 
 ARMS: dict[str, Callable[[Task], Batches]] = {
-    "ours": ours, "kept": kept, "webdataset": webdataset, "litdata": litdata, "mosaicml": mosaicml, "memory": memory,
+    "ours": ours, "direct": direct, "kept": kept, "webdataset": webdataset, "litdata": litdata, "mosaicml": mosaicml, "memory": memory,
 }  # fmt: skip
 
 
@@ -206,6 +213,7 @@ def imported(arm: Callable[..., Batches]) -> None:
 
     names = {
         "ours": "webssl_trainer.data",
+        "direct": "obstore",
         "kept": "webssl_trainer.data",
         "webdataset": "webdataset",
         "litdata": "litdata",

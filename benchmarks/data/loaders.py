@@ -36,9 +36,10 @@ from benchmarks.train.commit import commit_of  # noqa: E402
 from tests.contract.trainer.s3_server import s3_server  # noqa: E402
 
 BUCKET = "bench"
+OWN = ("ours", "direct", "kept")
 OTHERS = ("webdataset", "litdata", "mosaicml")
 PACKAGES = (
-    "webdataset", "litdata", "mosaicml-streaming", "torch", "torchvision", "pillow", "numpy", "s3fs", "boto3",
+    "webdataset", "litdata", "mosaicml-streaming", "torch", "torchvision", "pillow", "numpy", "s3fs", "obstore", "boto3",
 )  # fmt: skip
 Figures = dict[str, float]
 
@@ -55,10 +56,12 @@ def main() -> int:
                        check=True, capture_output=True)  # fmt: skip
         upload(storage, files)
         make_store(storage, f"s3://{BUCKET}/tar/*.tar", default_folder(f"s3://{BUCKET}/tar/*.tar"))
-        rounds = [one_round(given.python, given.samples) for _ in range(given.rounds)]
+        rounds = [
+            one_round(given.python, given.samples, () if given.own else OTHERS) for _ in range(given.rounds)
+        ]
         starts = {
             arm: run(given.python, arm, "mae", "same", given.samples, "--resume")["seconds_to_first_batch"]
-            for arm in ("ours", "litdata", "mosaicml")
+            for arm in (("ours", "direct") if given.own else ("ours", "direct", "litdata", "mosaicml"))
         }
         filtered = read_over_used(storage, given.samples)
     summary = summarised(rounds)
@@ -77,6 +80,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--python", default=str(ROOT / ".bench/bin/python"))
     parser.add_argument("--samples", type=int, default=1920)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--own", action="store_true", help="this loader only, beside decoding and crops in memory"
+    )
     parser.add_argument("--folder", type=Path, default=None, help="where the server keeps its data")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results")
     return parser.parse_args()
@@ -88,12 +94,12 @@ def upload(storage: Storage, folder: Path) -> None:
         storage.put(f"s3://{BUCKET}/{file.relative_to(folder)}", file.read_bytes())
 
 
-def one_round(python: str, samples: int) -> dict[str, Figures]:
+def one_round(python: str, samples: int, others: tuple[str, ...]) -> dict[str, Figures]:
     """Every arm once, with the crops of DINO and of MAE."""
     found: dict[str, Figures] = {}
     for crops in ("dino", "mae"):
-        arms = [("ours", "same"), ("kept", "same"), ("memory", "same")]
-        for arm, recipe in arms + [(arm, recipe) for recipe in ("plain", "same") for arm in OTHERS]:
+        arms = [(arm, "same") for arm in (*OWN, "memory")]
+        for arm, recipe in arms + [(arm, recipe) for recipe in ("plain", "same") for arm in others]:
             name = f"{crops} {arm} {recipe}"
             found[name] = run(python, arm, crops, recipe, samples)
             sys.stderr.write(f"{name}: {found[name]}\n")
@@ -121,15 +127,18 @@ def summarised(rounds: list[dict[str, Figures]]) -> dict[str, Any]:
         told: dict[str, Any] = {
             "images/s per core": {name: middle([one[name] for one in rates]) for name in rates[0]}
         }
-        for recipe in ("plain", "same"):
-            best = [max(one[f"{crops} {arm} {recipe}"] for arm in OTHERS) for one in rates]
-            ratios = [one[f"{crops} ours same"] / other for one, other in zip(rates, best, strict=True)]
-            told[f"ours / best of the others, {recipe} recipe"] = middle(ratios)
-        told["share of processor time beyond decode and crops, kept"] = middle(
-            [1 - one[f"{crops} kept same"] / one[f"{crops} memory same"] for one in rates]
-        )
-        beyond = [1 - one[f"{crops} ours same"] / one[f"{crops} memory same"] for one in rates]
-        told["share of processor time beyond decode and crops"] = middle(beyond)
+        for own in OWN:
+            beyond = [1 - one[f"{crops} {own} same"] / one[f"{crops} memory same"] for one in rates]
+            told[f"share of processor time beyond decode and crops, {own}"] = middle(beyond)
+            for recipe in ("plain", "same"):
+                best = [max((one.get(f"{crops} {arm} {recipe}", 0.0) for arm in OTHERS)) for one in rates]
+                ratios = [
+                    one[f"{crops} {own} same"] / other
+                    for one, other in zip(rates, best, strict=True)
+                    if other
+                ]
+                if ratios:
+                    told[f"{own} / best of the others, {recipe} recipe"] = middle(ratios)
         for figure in ("seconds_to_first_batch", "memory_mib", "largest_process_mib"):
             told[figure] = {name: middle([one[name][figure] for one in rounds]) for name in rates[0]}
         summary[crops] = told
