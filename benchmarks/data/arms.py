@@ -2,8 +2,9 @@
 
 Usage (loaders.py calls it): python benchmarks/data/arms.py ARM CROPS RECIPE BUCKET SAMPLES [--resume]
 
-Arms: ours (and direct, kept), webdataset, litdata, mosaicml, and memory, which decodes and crops the same bytes without any loader. Costs are
-processor seconds of the process and its workers from the making of the loader to its end; imports are not counted.
+Arms: ours (and direct, kept), webdataset, litdata, mosaicml, and memory, which decodes and crops the same bytes without
+any loader. Costs are processor seconds of the process and its workers from the making of the loader to its end; imports
+are not counted.
 """
 
 from __future__ import annotations

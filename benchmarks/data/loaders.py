@@ -131,7 +131,7 @@ def summarised(rounds: list[dict[str, Figures]]) -> dict[str, Any]:
             beyond = [1 - one[f"{crops} {own} same"] / one[f"{crops} memory same"] for one in rates]
             told[f"share of processor time beyond decode and crops, {own}"] = middle(beyond)
             for recipe in ("plain", "same"):
-                best = [max((one.get(f"{crops} {arm} {recipe}", 0.0) for arm in OTHERS)) for one in rates]
+                best = [max(one.get(f"{crops} {arm} {recipe}", 0.0) for arm in OTHERS) for one in rates]
                 ratios = [
                     one[f"{crops} {own} same"] / other
                     for one, other in zip(rates, best, strict=True)
