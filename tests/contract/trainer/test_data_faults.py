@@ -120,7 +120,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         try:
             server.start()
             with fault_proxy(server.access.endpoint) as proxy:
-                direct = FsspecStorage(StorageOptions(endpoint=server.access.endpoint, region="us-east-1"))
+                patient = RetryPolicy(120.0, 0.05, 0.5)
+                direct = FsspecStorage(
+                    StorageOptions(endpoint=server.access.endpoint, region="us-east-1", retry=patient)
+                )
                 made = World(server, proxy, direct, keys_file)
                 made.write_keys(server.access.access_key, server.access.secret_key)
                 yield made
@@ -129,16 +132,24 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def see(
-    storage: FsspecStorage, data: OpenData, extras: tuple[str, ...] = (), most: float = 1.0, keep: int = 0
+    storage: FsspecStorage,
+    data: OpenData,
+    processes: int = 1,
+    extras: tuple[str, ...] = (),
+    most: float = 1.0,
+    keep: int = 0,
 ) -> Seen:
+    """What the loaders of all processes hand out together."""
     seen = Seen()
-    with Loader(storage=storage, index=data.index, order=data.order, plan=PLAN, crops=CROPS, rank=0, world=1, seed=1,
-                workers=2, steps=STEPS, max_bad_fraction=most, extras=extras, keep_bytes=keep) as loader:  # fmt: skip
-        for batch in (batch for step in loader for batch in step.batches):
-            seen.ids.update(zip(batch.positions.tolist(), batch.sample_ids, strict=True))
-            seen.stand_ins.update(batch.stand_ins)
-            seen.reports.extend(batch.broken)
-            seen.read_again += batch.read_again
+    for rank in range(processes):
+        with Loader(storage=storage, index=data.index, order=data.order, plan=PLAN, crops=CROPS, rank=rank,
+                    world=processes, seed=1, workers=2, steps=STEPS, max_bad_fraction=most, extras=extras,
+                    keep_bytes=keep) as loader:  # fmt: skip
+            for batch in (batch for step in loader for batch in step.batches):
+                seen.ids.update(zip(batch.positions.tolist(), batch.sample_ids, strict=True))
+                seen.stand_ins.update(batch.stand_ins)
+                seen.reports.extend(batch.broken)
+                seen.read_again += batch.read_again
     return seen
 
 
@@ -301,7 +312,7 @@ def test_what_stays_costs_its_own_samples_only_and_is_reported_by_key_and_cause(
     data = world.open_set(named(fault), CHANGED.get(fault.name, {}))
     world.proxy.rule = spoil.nothing
     hit = AT_REST[fault.name](world, data)
-    seen = see(shared, data, extras=("txt",))
+    seen = see(shared, data, processes=2, extras=("txt",))
     own = data.order.samples_at(np.arange(len(undisturbed.ids)))
     bad = {position for position, number in enumerate(own) if number in hit}
     assert seen.stand_ins == bad

@@ -44,7 +44,7 @@ class Fault:
     how: str
 
 
-_AGAIN = "the ranges that failed are read again, with growing, jittered pauses, for 10 minutes at most"
+_AGAIN = "the ranges that failed are read again"
 FAULTS = (
     Fault("truncated tar", Outcome.SKIPPED, Cause.CUT_SHARD, "samples behind the cut are skipped"),
     Fault(
@@ -64,14 +64,14 @@ FAULTS = (
         "missing caption", Outcome.SKIPPED, Cause.MISSING_MEMBER, "skipped where the objective needs captions"
     ),
     Fault(
-        "missing shard", Outcome.SKIPPED, Cause.MISSING_SHARD, "asked for twice; then its samples are skipped"
+        "missing shard", Outcome.SKIPPED, Cause.MISSING_SHARD, "asked for twice, then its samples are skipped"
     ),
     Fault("404 that passes", Outcome.RETRIED, READ_AGAIN, "asked for twice"),
     Fault(
         "403 for a shard",
         Outcome.SKIPPED,
         Cause.DENIED_SHARD,
-        "asked for twice; then its samples are skipped",
+        "asked for twice, then its samples are skipped",
     ),
     Fault(
         "403 for every shard",
@@ -84,7 +84,7 @@ FAULTS = (
         "keys that expire",
         Outcome.RETRIED,
         "expired-keys",
-        "a new client looks for newer keys where AWS clients do (files, web identity); then as above",
+        "read again by a new client, which looks for newer keys where AWS clients do (files, web identity)",
     ),
     Fault(
         "keys that expire for good",
@@ -97,7 +97,7 @@ FAULTS = (
         "Content-Length too small",
         Outcome.RETRIED,
         "wrong-length",
-        "a short answer is believed only if the object's size agrees; else as above",
+        f"a short answer is believed only if the object's size agrees; else {_AGAIN}",
     ),
     Fault("429", Outcome.RETRIED, "throttled", _AGAIN),
     Fault("503 SlowDown", Outcome.RETRIED, "throttled", _AGAIN),

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from webssl_trainer.data.small_set import KeptRanges
+from webssl_trainer.data.small_set import Fresh, KeptRanges
 from webssl_trainer.storage import ByteRange
 
 OBJECTS = {"a": bytes(range(256)) * 2, "b": b"xyz" * 30}
@@ -92,3 +92,21 @@ def test_a_caller_is_not_harmed_by_an_error_about_another_callers_chunk() -> Non
         assert other.result(10) == [OBJECTS["a"][2:9]]
         with pytest.raises(FileNotFoundError):
             harmed.result(10)
+
+
+def test_what_is_forgotten_is_read_again_and_the_rest_is_not() -> None:
+    source = Source()
+    kept = KeptRanges(source, 64)
+    kept.cat_ranges([ByteRange("a", 0, 256)])
+    kept.forget([ByteRange("a", 70, 80), ByteRange("b", 0, 9)])
+    assert kept.cat_ranges([ByteRange("a", 0, 256)]) == [OBJECTS["a"][:256]]
+    assert source.asked[4:] == [ByteRange("a", 64, 128)]
+
+
+def test_a_fresh_read_goes_past_what_is_kept_and_counts() -> None:
+    source = Source()
+    kept = KeptRanges(source, 64)
+    kept.cat_ranges([ByteRange("a", 0, 10)])
+    assert Fresh(kept).cat_ranges([ByteRange("a", 3, 9)]) == [OBJECTS["a"][3:9]]
+    assert source.asked[-1] == ByteRange("a", 3, 9)
+    assert kept.bytes_read == 64 + 6

@@ -15,6 +15,7 @@ from webssl_trainer.storage import (
     FsspecStorage,
     RetryPolicy,
     StorageDeniedError,
+    StorageKeysError,
     StorageNotFoundError,
     StorageOptions,
     StorageUnavailableError,
@@ -176,6 +177,83 @@ def test_a_passing_fault_is_tried_again_until_the_bytes_are_right(
     server.faults = [fault, fault, fault]
     assert storage_at(server.url).read("s3://bucket/object", 10, 200) == BODY[10:200]
     assert server.requests == 4
+
+
+def half_of_it(handler: Handler) -> None:
+    handler.answer(206, BODY[10:50])
+
+
+def all_of_it(handler: Handler) -> None:
+    handler.answer(200, BODY)
+
+
+@pytest.mark.parametrize("fault", [half_of_it, all_of_it], ids=["too-short", "without-regard-to-the-range"])
+def test_an_answer_of_the_wrong_length_is_not_taken_for_the_range(
+    server: FaultyServer, fault: Callable[[Handler], None]
+) -> None:
+    storage = storage_at(server.url)
+    before = storage.retry_causes.get("wrong-length", 0)
+    server.faults = [fault]
+    assert storage.cat_ranges([ByteRange("s3://bucket/object", 10, 200)]) == [BODY[10:200]]
+    server.faults = [fault]
+    assert storage.read("s3://bucket/object", 10, 200) == BODY[10:200]
+    assert storage.retry_causes["wrong-length"] == before + 2
+
+
+def test_a_range_that_goes_beyond_the_object_or_lies_behind_it_is_short_and_not_tried_again(
+    server: FaultyServer,
+) -> None:
+    storage, end = storage_at(server.url), len(BODY)
+    before = storage.retries
+    ranges = [
+        ByteRange("s3://bucket/object", end - 5, end + 5),
+        ByteRange("s3://bucket/object", end + 5, end + 9),
+    ]
+    assert storage.cat_ranges(ranges) == [BODY[-5:], b""]
+    server.faults = [status(416, "InvalidRange")]
+    assert storage.cat_ranges([ranges[1]]) == [b""]
+    server.faults = [status(416, "InvalidRange")]
+    assert storage.read("s3://bucket/object", end + 5, end + 9) == b""
+    assert storage.retries == before
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause"),
+    [
+        (status(500, "InternalError"), "server-error"),
+        (status(503, "SlowDown"), "throttled"),
+        (status(429, "TooManyRequests"), "throttled"),
+        (status(400, "ExpiredToken"), "expired-keys"),
+        (status(403, "ExpiredToken"), "expired-keys"),
+        (cut_body, "connection"),
+    ],
+    ids=["500", "503", "429", "expired-400", "expired-403", "cut-body"],
+)
+def test_what_is_tried_again_is_counted_by_cause(
+    server: FaultyServer, fault: Callable[[Handler], None], cause: str
+) -> None:
+    storage = storage_at(server.url)
+    before = dict(storage.retry_causes)
+    server.faults = [fault]
+    assert storage.cat_ranges([ByteRange("s3://bucket/object", 10, 200)]) == [BODY[10:200]]
+    assert storage.retry_causes == before | {cause: before.get(cause, 0) + 1}
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "kind"),
+    [
+        (403, "AccessDenied", StorageDeniedError),
+        (403, "InvalidAccessKeyId", StorageKeysError),
+        (403, "SignatureDoesNotMatch", StorageKeysError),
+    ],
+)
+def test_keys_that_are_wrong_are_told_from_an_object_that_may_not_be_read(
+    server: FaultyServer, code: int, name: str, kind: type[StorageDeniedError]
+) -> None:
+    server.faults = [status(code, name)]
+    with pytest.raises(StorageDeniedError) as raised:
+        storage_at(server.url).cat_ranges([ByteRange("s3://bucket/object", 0, 9)])
+    assert type(raised.value) is kind
 
 
 def test_only_the_ranges_that_failed_are_read_again(server: FaultyServer) -> None:
