@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import textwrap
+import multiprocessing
 from pathlib import Path
 
+import pytest
 import torch
+import torch.distributed as dist
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from webssl_trainer.objectives.dino.sinkhorn import sinkhorn_knopp
+
+# Importing torch takes longer than the work; here it is imported once.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["webssl_trainer.objectives.dino.sinkhorn"])
 
 
 def as_printed(logits_BK: Tensor, temperature: float, iterations: int) -> Tensor:
@@ -64,41 +67,45 @@ def test_logits_of_any_size_stay_finite() -> None:
     assert q.isfinite().all()
 
 
-RANK = textwrap.dedent(
-    """
-    import sys, torch, torch.distributed as dist
-    from webssl_trainer.objectives.dino.sinkhorn import sinkhorn_knopp
-    rank, folder = int(sys.argv[1]), sys.argv[2]
-    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
+def balance(rank: int, world: int, folder: str) -> None:
+    """One process: the targets of its logits, balanced with those of the others."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=world)
     cases = torch.load(f"{folder}/logits{rank}.pt")
     torch.save([sinkhorn_knopp(c, 0.05, 3, dist.group.WORLD) for c in cases], f"{folder}/targets{rank}.pt")
     dist.destroy_process_group()
-    """
-)
 
 
-CASES = [[[4, 4], [4, 4]], [[7, 1], [0, 0]]]  # samples of each micro-batch of each process; none is allowed
+# For each process the samples of its micro-batches; none is allowed.
+CASES = {
+    2: [[[4, 4], [4, 4]], [[7, 1], [0, 0]]],
+    4: [[[4], [4], [4], [4]], [[5, 3], [0, 0], [2, 0], [0, 6]]],
+}
 
 
-def test_two_processes_give_the_result_of_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("world", CASES)
+def test_processes_give_the_result_of_one(
+    world: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
     generator = torch.Generator().manual_seed(3)
     shares: list[list[list[Tensor]]] = [
         [
             [torch.rand(n, 12, generator=generator, dtype=torch.float64) * 2 - 1 for n in sizes]
             for sizes in case
         ]
-        for case in CASES
+        for case in CASES[world]
     ]
-    for rank in range(2):
+    for rank in range(world):
         torch.save([case[rank] for case in shares], tmp_path / f"logits{rank}.pt")
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
-    processes = [
-        subprocess.Popen([sys.executable, "-c", RANK, str(rank), str(tmp_path)], env=environment)
-        for rank in range(2)
-    ]
-    assert [process.wait(timeout=600) for process in processes] == [0, 0]
-    targets = [torch.load(tmp_path / f"targets{rank}.pt") for rank in range(2)]
+    processes = [FORKS.Process(target=balance, args=(rank, world, str(tmp_path))) for rank in range(world)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=300)
+    assert [process.exitcode for process in processes] == [0] * world
+    targets = [torch.load(tmp_path / f"targets{rank}.pt") for rank in range(world)]
     for number, case in enumerate(shares):
-        expected = as_printed(torch.cat(case[0] + case[1]), 0.05, 3)
-        computed = torch.cat(targets[0][number] + targets[1][number])
+        expected = as_printed(torch.cat([logits for share in case for logits in share]), 0.05, 3)
+        computed = torch.cat([q for of_rank in targets for q in of_rank[number]])
         torch.testing.assert_close(computed, expected, rtol=1e-6, atol=1e-12)
