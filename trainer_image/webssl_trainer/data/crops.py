@@ -179,7 +179,8 @@ def cut_into(outs: list[U8], pixels: U8, boxes: list[Box]) -> None:
     import torch
     from torch.nn.functional import interpolate
 
-    whole = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    # Pillow's arrays are read-only, which torch warns of in every process.
+    whole = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).permute(2, 0, 1)[None]
     for out, box in zip(outs, boxes, strict=True):
         region = whole[:, :, box.top : box.bottom, box.left : box.right]
         made = interpolate(region, out.shape[1:], mode="bicubic", antialias=True)[0]
