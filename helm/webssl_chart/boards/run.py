@@ -160,8 +160,8 @@ _WORKERS = Row(
             "short",
             (
                 Query(of_run("webssl_run_broken_samples"), "images replaced"),
-                Query(f"{of_trainer('webssl_trainer_broken_samples_by_cause')} > 0", "broken: {{cause}}"),
-                Query(f"{of_trainer('webssl_trainer_storage_retries')} > 0", "tried again: {{cause}}"),
+                Query(of_trainer("webssl_trainer_broken_samples_by_cause"), "broken: {{cause}}"),
+                Query(of_trainer("webssl_trainer_storage_retries"), "tried again: {{cause}}"),
                 Query(of_run("webssl_run_checkpoints_rejected"), "checkpoints rejected"),
             ),
         ),
