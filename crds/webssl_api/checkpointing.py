@@ -8,7 +8,7 @@ from pydantic import Field
 
 from webssl_api.base import ApiModel, Rule
 from webssl_api.schedule import Samples
-from webssl_api.uris import StorageUri, is_storage_uri, uri_cel, uri_message
+from webssl_api.uris import StorageUri, one_folder_rule, uri_rule
 
 
 class IntervalSpec(ApiModel):
@@ -31,14 +31,6 @@ class CheckpointSpec(ApiModel):
     """Number of newest checkpoints that are kept; two or more allow falling back when the newest is damaged."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel=uri_cel("uri"),
-            message=uri_message("spec.checkpoint.uri", "uri"),
-            check=lambda self: is_storage_uri(self.uri),
-        ),
-        Rule(
-            cel="!self.uri.matches('[*?{}]')",
-            message="spec.checkpoint.uri {uri} holds a pattern: name one folder, without wildcards or braces",
-            check=lambda self: not any(c in self.uri for c in "*?{}"),
-        ),
+        uri_rule("spec.checkpoint", "uri"),
+        one_folder_rule("spec.checkpoint", "uri"),
     )

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from webssl_api.base import ApiModel, Rule
 from webssl_api.predicate import parse_predicate
-from webssl_api.uris import StorageUri, is_storage_uri, uri_cel, uri_message
+from webssl_api.uris import StorageUri, uri_rule
 
 
 class SecretRef(ApiModel):
@@ -34,11 +34,7 @@ class StorageSpec(ApiModel):
 def _shard_rules(where: str) -> tuple[Rule, ...]:
     """The rules of a `source` field of the object that messages call `where`."""
     return (
-        Rule(
-            cel=uri_cel("source"),
-            message=uri_message(f"{where}.source", "source"),
-            check=lambda self: is_storage_uri(self.source),
-        ),
+        uri_rule(where, "source"),
         Rule(
             cel="self.source.endsWith('.tar') || self.source.endsWith('.txt')",
             message=f"{where}.source {{source}} names no shards: end it in .tar (brace range or glob) or in .txt (a list of shards)",
@@ -59,13 +55,7 @@ class FilterSpec(ApiModel):
     max_unmatched_fraction: Annotated[float, Field(ge=0, le=1)] = 0.05
     """Largest share of chosen rows without a sample in the shards, and beside where of samples without a row, before the run stops."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel=uri_cel("table"),
-            message=uri_message("spec.data.filter.table", "table"),
-            check=lambda self: is_storage_uri(self.table),
-        ),
-    )
+    rules: ClassVar[tuple[Rule, ...]] = (uri_rule("spec.data.filter", "table"),)
 
     @field_validator("where")
     @classmethod

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from webssl_api.base import ApiModel, Rule
 from webssl_api.evaluation_probes import AlignmentSuite, DepthSuite, LinearSuite, SegmentationSuite
-from webssl_api.uris import StorageUri, is_storage_uri, uri_cel, uri_message
+from webssl_api.uris import StorageUri, uri_rule
 from webssl_api.workers import PodTemplateSpec
 
 
@@ -31,16 +31,8 @@ class KnnSuite(ApiModel):
     """Side of the images in pixels; unset: that of the run's last stage."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel=uri_cel("train"),
-            message=uri_message("spec.evaluation.suites.knn.train", "train"),
-            check=lambda self: is_storage_uri(self.train),
-        ),
-        Rule(
-            cel=uri_cel("test"),
-            message=uri_message("spec.evaluation.suites.knn.test", "test"),
-            check=lambda self: is_storage_uri(self.test),
-        ),
+        uri_rule("spec.evaluation.suites.knn", "train"),
+        uri_rule("spec.evaluation.suites.knn", "test"),
     )
 
 
@@ -65,11 +57,7 @@ class VqaBenchmarks(ApiModel):
     """Which shard this suite asks, from 0."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel=uri_cel("data"),
-            message=uri_message("spec.evaluation.suites.vqa.benchmarks.data", "data"),
-            check=lambda self: is_storage_uri(self.data),
-        ),
+        uri_rule("spec.evaluation.suites.vqa.benchmarks", "data"),
         Rule(
             cel="self.shard < self.shards",
             message="spec.evaluation.suites.vqa.benchmarks.shard {shard} is none of {shards} shards: count from 0",
@@ -112,16 +100,8 @@ class VqaSuite(ApiModel):
     """Published benchmarks to ask as well; the projector is then tuned on messages in the language model's chat template."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel=uri_cel("train"),
-            message=uri_message("spec.evaluation.suites.vqa.train", "train"),
-            check=lambda self: is_storage_uri(self.train),
-        ),
-        Rule(
-            cel=uri_cel("test"),
-            message=uri_message("spec.evaluation.suites.vqa.test", "test"),
-            check=lambda self: is_storage_uri(self.test),
-        ),
+        uri_rule("spec.evaluation.suites.vqa", "train"),
+        uri_rule("spec.evaluation.suites.vqa", "test"),
         Rule(
             cel="[1, 4, 9, 16, 25, 36, 49, 64, 81, 100, 144, 196, 256, 324, 400, 576, 729, 784, 1024, 1296, 1369, 1600,"
             " 2304, 4096].exists(n, n == self.visualTokens)",

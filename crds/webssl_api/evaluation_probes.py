@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from webssl_api.base import ApiModel, Rule
-from webssl_api.uris import StorageUri, is_storage_uri, uri_cel, uri_message
+from webssl_api.uris import StorageUri, uri_rule
 
 Steps = Annotated[int, Field(ge=1, le=1000000)]
 BatchSize = Annotated[int, Field(ge=1, le=65536)]
@@ -16,12 +16,7 @@ Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 PUBLISHED_RATES = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1)
 
 
-def _is_uri(suite: str, field: str) -> Rule:
-    return Rule(
-        cel=uri_cel(field),
-        message=uri_message(f"spec.evaluation.suites.{suite}.{field}", field),
-        check=lambda self: is_storage_uri(getattr(self, field)),
-    )
+_SUITES = "spec.evaluation.suites"
 
 
 class LinearSuite(ApiModel):
@@ -56,7 +51,10 @@ class LinearSuite(ApiModel):
     seed: Seed = 0
     """Seed of the heads, of the order of images and of their crops."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (_is_uri("linear", "train"), _is_uri("linear", "test"))
+    rules: ClassVar[tuple[Rule, ...]] = (
+        uri_rule(f"{_SUITES}.linear", "train"),
+        uri_rule(f"{_SUITES}.linear", "test"),
+    )
 
 
 class SegmentationSuite(ApiModel):
@@ -95,7 +93,10 @@ class SegmentationSuite(ApiModel):
     seed: Seed = 0
     """Seed of the head, of the order of images and of their crops."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (_is_uri("segmentation", "train"), _is_uri("segmentation", "test"))
+    rules: ClassVar[tuple[Rule, ...]] = (
+        uri_rule(f"{_SUITES}.segmentation", "train"),
+        uri_rule(f"{_SUITES}.segmentation", "test"),
+    )
 
 
 class DepthSuite(ApiModel):
@@ -141,8 +142,8 @@ class DepthSuite(ApiModel):
     """Seed of the head, of the order of images and of their crops."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        _is_uri("depth", "train"),
-        _is_uri("depth", "test"),
+        uri_rule(f"{_SUITES}.depth", "train"),
+        uri_rule(f"{_SUITES}.depth", "test"),
         Rule(
             cel="self.minDepth < self.maxDepth",
             message="spec.evaluation.suites.depth.minDepth {min_depth} is not below maxDepth {max_depth}: lower it",
@@ -173,7 +174,7 @@ class AlignmentSuite(ApiModel):
     """Side of the images in pixels; unset: that of the run's last stage."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        _is_uri("alignment", "pairs"),
+        uri_rule(f"{_SUITES}.alignment", "pairs"),
         Rule(
             cel="self.k < self.maxPairs",
             message="spec.evaluation.suites.alignment.k {k} is not below maxPairs {max_pairs}: lower it",

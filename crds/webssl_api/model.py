@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from webssl_api.base import ApiModel, Rule
-from webssl_api.uris import StorageUri, is_storage_uri, uri_cel, uri_message
+from webssl_api.uris import StorageUri, one_folder_rule, uri_rule
 
 
 class ModelSize(StrEnum):
@@ -46,17 +46,8 @@ class StartFromSpec(ApiModel):
     """All networks of a run of the same objective, or only the encoder, which may be another objective's or an imported one."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel=uri_cel("checkpoint"),
-            message=uri_message("spec.model.startFrom.checkpoint", "checkpoint"),
-            check=lambda self: is_storage_uri(self.checkpoint),
-        ),
-        Rule(
-            cel="!self.checkpoint.matches('[*?{}]')",
-            message="spec.model.startFrom.checkpoint {checkpoint} holds a pattern: name one folder, "
-            "without wildcards or braces",
-            check=lambda self: not any(c in self.checkpoint for c in "*?{}"),
-        ),
+        uri_rule("spec.model.startFrom", "checkpoint"),
+        one_folder_rule("spec.model.startFrom", "checkpoint"),
     )
 
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from webssl_api.base import Rule
+
 PATTERN = r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/\S+|file:///\S+)$"
 _MATCH = re.compile(PATTERN)
 
@@ -24,6 +26,19 @@ def uri_cel(field: str) -> str:
     return f"self.{field}.matches('{escaped}')"
 
 
-def uri_message(field: str, what: str) -> str:
-    """The message that goes with it: names the field, the value and the mend."""
-    return f"{field} {{{what}}} is not a storage address: write s3://bucket/path or file:///path"
+def uri_rule(where: str, field: str) -> Rule:
+    """The rule that a field is a storage address; messages call the object that holds it `where`."""
+    return Rule(
+        cel=uri_cel(field),
+        message=f"{where}.{field} {{{field}}} is not a storage address: write s3://bucket/path or file:///path",
+        check=lambda self: is_storage_uri(getattr(self, field)),
+    )
+
+
+def one_folder_rule(where: str, field: str) -> Rule:
+    """The rule that an address names one folder; `where` as in `uri_rule`."""
+    return Rule(
+        cel=f"!self.{field}.matches('[*?{{}}]')",
+        message=f"{where}.{field} {{{field}}} holds a pattern: name one folder, without wildcards or braces",
+        check=lambda self: not any(c in getattr(self, field) for c in "*?{}"),
+    )
