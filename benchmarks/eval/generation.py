@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -38,6 +37,10 @@ from webssl_eval.suites.vqa.requests import Request
 from webssl_trainer.storage import open_storage
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.train.commit import commit_of  # noqa: E402
+
 MOST = 16
 ALONE = 3
 """Questions that are asked one by one in each round."""
@@ -171,14 +174,11 @@ def line_of(found: Figures) -> str:
 def store(found: Sequence[Figures], name: str, model: LanguageModel, cpu_time: bool) -> None:
     """Keep the figures with hardware, versions and commit."""
     now = datetime.now(UTC)
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
     device = torch.cuda.get_device_name() if model.device.type == "cuda" else platform.machine()
     result: dict[str, Any] = {
         "benchmark": "eval-generation",
         "time": now.isoformat(timespec="seconds"),
-        "commit": commit.stdout.strip(),
+        "commit": commit_of(ROOT),
         "model": name,
         "dtype": str(model.dtype).removeprefix("torch."),
         "newTokens": MOST,

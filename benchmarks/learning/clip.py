@@ -15,13 +15,12 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -29,19 +28,21 @@ from torch import Tensor
 from webssl_cli.datasets import cache_folder
 from webssl_cli.examples import emoji
 from webssl_trainer.configs.views import evaluation_views
-from webssl_trainer.data import BatchPlan, Loader, Order, load_or_build_index
 from webssl_trainer.data.decode import decode_image
 from webssl_trainer.data.pack import PackItem, pack
 from webssl_trainer.model import Parallel, vit_config
-from webssl_trainer.objectives import StepContext
 from webssl_trainer.objectives.clip import ClipConfig, ClipObjective, TextConfig
 from webssl_trainer.objectives.clip.config import clip_crops
-from webssl_trainer.optim import OptimConfig, Schedules, build_optimizer, clip_gradients
+from webssl_trainer.optim import OptimConfig
 from webssl_trainer.storage import open_storage
 
 ROOT = Path(__file__).resolve().parents[2]
-CPU = torch.device("cpu")
-SIDE, PATCH, SEED = 56, 14, 0
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.learning.training import CPU, SEED, train  # noqa: E402
+from benchmarks.train.commit import commit_of  # noqa: E402
+
+SIDE, PATCH = 56, 14
 Split = dict[str, list[PackItem]]
 
 
@@ -57,12 +58,19 @@ def main() -> int:
     objective = build(given.loss)
     before = {name: retrieval(objective, items) for name, items in split.items() if name != "train"}
     began = time.perf_counter()
-    losses = train(objective, split["train"], given.steps, given.batch, given.rate)
+    storage, place = open_storage(), "memory:///learning-clip"
+    pack(split["train"], storage, place)
+    warmup, members = given.steps // 10, tuple(objective.config.needs.members)
+    decay = {"weight_decay": 0.2, "weight_decay_end": 0.2}
+    optim = OptimConfig(given.rate, 0.0, warmup, **decay, betas=(0.9, 0.98), eps=1e-6)
+    losses = train(
+        objective, storage, f"{place}/*.tar", optim, given.steps, given.batch, extras=members, say_every=25
+    )
     seconds = time.perf_counter() - began
     after = {name: retrieval(objective, items) for name, items in split.items() if name != "train"}
     result = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _commit(),
+        "commit": commit_of(ROOT),
         "machine": {
             "cpus": os.cpu_count(),
             "threads": torch.get_num_threads(),
@@ -110,48 +118,6 @@ def build(loss: Literal["infonce", "siglip"]) -> ClipObjective:
     return ClipObjective(vit_config("tiny", patch_size=PATCH, image_size=SIDE), config, Parallel(CPU), SEED)
 
 
-def train(
-    objective: ClipObjective, items: Sequence[PackItem], steps: int, batch: int, rate: float
-) -> list[float]:
-    """The loss of each step."""
-    storage = open_storage()
-    pack(items, storage, "memory:///learning-clip")
-    index = load_or_build_index(storage, "memory:///learning-clip/*.tar")
-    schedules = Schedules(
-        OptimConfig(
-            rate, 0.0, steps // 10, weight_decay=0.2, weight_decay_end=0.2, betas=(0.9, 0.98), eps=1e-6
-        ),
-        steps,
-    )
-    optimizer = build_optimizer(objective.param_groups(), schedules.config)
-    losses = []
-    with Loader(
-        storage=storage,
-        index=index,
-        order=Order(SEED, len(index)),
-        plan=BatchPlan(batch),
-        crops=objective.crop_spec(),
-        rank=0,
-        world=1,
-        seed=SEED,
-        steps=steps,
-        workers=1,
-        extras=tuple(objective.config.needs.members),
-    ) as loader:
-        for step, batches in enumerate(loader):
-            context = StepContext(step, steps, SEED, batch, CPU)
-            schedules.apply(optimizer, step)
-            terms = objective.forward_backward(batches.batches, context)
-            clip_gradients(objective.trained, 3.0)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            objective.after_optimizer_step(context)
-            losses.append(float(terms["loss"]))
-            if step % 25 == 0:
-                sys.stderr.write(f"step {step}: loss {losses[-1]:.3f}\n")
-    return losses
-
-
 @torch.no_grad()
 def retrieval(objective: ClipObjective, items: Sequence[PackItem]) -> dict[str, float]:
     """Recall in per cent in both directions, and that of chance."""
@@ -195,13 +161,6 @@ def _base(item: PackItem) -> str:
     """The name without its skin tones."""
     words = (item.caption or "").split(", ")
     return ", ".join(word for word in words if not word.endswith("skin tone"))
-
-
-def _commit() -> str:
-    done: Any = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return str(done.stdout.strip())
 
 
 if __name__ == "__main__":

@@ -33,22 +33,21 @@ from webssl_cli.examples import fashion_mnist
 from webssl_eval.encoders import Encoder, VitEncoder, random_encoder
 from webssl_eval.suites.interface import Workplace
 from webssl_eval.suites.knn import KnnClassification
-from webssl_trainer.data import BatchPlan, CropSpec, EvalTransform, Loader, Order, load_or_build_index
+from webssl_trainer.data import CropSpec, EvalTransform
 from webssl_trainer.data.pack import pack
 from webssl_trainer.model import Parallel, vit_config
-from webssl_trainer.objectives import StepContext
 from webssl_trainer.objectives.dino import DinoConfig, DinoObjective, HeadConfig
-from webssl_trainer.optim import OptimConfig, Schedules, build_optimizer, clip_gradients
+from webssl_trainer.optim import OptimConfig
 from webssl_trainer.storage import open_storage
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.learning.training import CPU, SEED, train  # noqa: E402
 from benchmarks.train.commit import commit_of  # noqa: E402
 
 LABELLED, TEST, UNLABELLED = 1000, 2000, 20000
-SIDE, LOCAL, PATCH, SEED, RANDOM_SEEDS = 28, 14, 7, 0, 5
-CPU = torch.device("cpu")
+SIDE, LOCAL, PATCH, RANDOM_SEEDS = 28, 14, 7, 5
 VIT = replace(vit_config("tiny", patch_size=PATCH, image_size=SIDE), layer_scale=1.0)
 CROPS = CropSpec(global_size=SIDE, local_size=LOCAL, n_local=4, photometric_global=(), photometric_local=None)
 HEAD = HeadConfig(hidden_dim=256, bottleneck_dim=64, prototypes=256)
@@ -79,7 +78,9 @@ def main() -> int:
         knn = make_data(place)
         random = [score(knn, random_encoder(VIT, SIDE, seed, CPU), place) for seed in range(RANDOM_SEEDS)]
         began, busy = time.monotonic(), time.process_time()
-        losses = train(objective, place, given.steps, given.batch, given.rate)
+        source = f"{place.scratch.as_uri()}/unlabelled/*.tar"
+        optim = OptimConfig(given.rate, 1e-6, given.steps // 10)
+        losses = train(objective, place.storage, source, optim, given.steps, given.batch)
         seconds = {"wall": round(time.monotonic() - began, 1), "cpu": round(time.process_time() - busy, 1)}
         views = EvalTransform(size=SIDE)
         trained = score(knn, VitEncoder(objective.teacher.backbone, views, "trained", CPU), place)
@@ -98,7 +99,7 @@ def main() -> int:
         "vit": asdict(VIT),
         "dino": asdict(DINO),
         "seconds": seconds,
-        "losses": losses[:: max(1, given.steps // 20)],
+        "losses": [round(value, 4) for value in losses[:: max(1, given.steps // 20)]],
         "knn_top1_trained": trained,
         "knn_top1_random_weights": random,
         "gain_over_best_random": round(trained - max(random), 2),
@@ -128,38 +129,6 @@ def make_data(place: Workplace) -> KnnClassification:
 def score(knn: KnnClassification, encoder: Encoder, place: Workplace) -> float:
     """top1 in per cent."""
     return round(knn.run(encoder, place).scores["top1"], 2)
-
-
-def train(objective: DinoObjective, place: Workplace, steps: int, batch: int, rate: float) -> list[float]:
-    """The loss of each step."""
-    index = load_or_build_index(place.storage, f"{place.scratch.as_uri()}/unlabelled/*.tar")
-    schedules = Schedules(OptimConfig(rate, 1e-6, steps // 10), steps)
-    optimizer = build_optimizer(objective.param_groups(), schedules.config)
-    losses = []
-    with Loader(
-        storage=place.storage,
-        index=index,
-        order=Order(SEED, len(index)),
-        plan=BatchPlan(batch),
-        crops=objective.crop_spec(),
-        rank=0,
-        world=1,
-        seed=SEED,
-        steps=steps,
-        workers=1,
-    ) as loader:
-        for step, batches in enumerate(loader):
-            context = StepContext(step, steps, SEED, batch, CPU)
-            schedules.apply(optimizer, step)
-            terms = objective.forward_backward(batches.batches, context)
-            clip_gradients(objective.trained, 3.0)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            objective.after_optimizer_step(context)
-            losses.append(round(float(terms["loss"]), 4))
-            if step % 100 == 0:
-                sys.stderr.write(f"step {step}: loss {losses[-1]:.3f}\n")
-    return losses
 
 
 if __name__ == "__main__":

@@ -37,6 +37,10 @@ from webssl_trainer.data.pack import pack
 from webssl_trainer.storage import open_storage
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.train.commit import commit_of  # noqa: E402
+
 LABELLED, TEST, UNLABELLED = 1000, 2000, 20000
 SIDE, BATCH, SEEDS = 28, 64, 5
 
@@ -109,12 +113,9 @@ def result_of(status: Mapping[str, Any], manifest: dict[str, Any]) -> dict[str, 
     (suite,) = status["evaluation"]["suites"]
     spec = WebSSLRun.parse(manifest).spec
     random = random_scores(manifest)
-    revision = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": revision.stdout.strip(),
+        "commit": commit_of(ROOT),
         "machine": {"cpus": os.cpu_count(), "system": platform.system(), "processor": platform.machine()},
         "torch": torch.__version__,
         "samples": spec.schedule.total_samples,
