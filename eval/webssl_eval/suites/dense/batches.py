@@ -37,6 +37,21 @@ class Sampling:
     check: Callable[[MappedImage], object]
 
 
+def training_batches(
+    encoder: Encoder,
+    reading: Reading,
+    images: MapSet,
+    sampling: Sampling,
+    augment: bool,
+    folder: Path,
+    progress: Callable[[int, int], None],
+) -> Batches:
+    """`fresh_batches` to augment, else `kept_batches`, whose files lie in `folder`."""
+    if augment:
+        return fresh_batches(encoder, reading, images, sampling)
+    return kept_batches(encoder, reading, images, sampling, folder, progress)
+
+
 def fresh_batches(encoder: Encoder, reading: Reading, images: MapSet, sampling: Sampling) -> Batches:
     """A new random view of each image whenever it comes."""
     steps = enumerate(order_of(len(images), sampling.batch, sampling.seed))

@@ -66,6 +66,16 @@ class MapSet:
         ]
 
 
+def maps_digest(storage: Storage, sources: Sequence[str], member: str) -> str:
+    """SHA-256 over ids, places and sizes of all images and maps of several sets; no pixel is read.
+
+    Raises:
+        UserError: see `open_maps`.
+    """
+    digests = [open_maps(storage, source, member).digest for source in sources]
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
 def open_maps(storage: Storage, source: str, member: str) -> MapSet:
     """The set at `source`, in the order of its names. member: extension of maps in shards, such as `seg.png`.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -17,9 +16,9 @@ from webssl_api.evaluation_probes import DepthSuite
 from webssl_trainer.errors import UserError
 
 from webssl_eval.encoders import Encoder
-from webssl_eval.suites.dense.batches import Batches, Sampling, fresh_batches, kept_batches
+from webssl_eval.suites.dense.batches import Batches, Sampling, training_batches
 from webssl_eval.suites.dense.fitting import Recipe, fit, third_then_cosine
-from webssl_eval.suites.dense.maps import MapSet, open_maps
+from webssl_eval.suites.dense.maps import MapSet, maps_digest, open_maps
 from webssl_eval.suites.dense.reading import Reading, last_layers, spread_layers
 from webssl_eval.suites.dense.whole import outputs_at
 from webssl_eval.suites.depth.head import DepthHead, silog_loss
@@ -57,8 +56,7 @@ class LinearDepth:
 
     def data_digest(self, place: Workplace) -> str:
         """Over ids, places and sizes of all images and maps; no pixel is read."""
-        sets = [open_maps(place.storage, uri, MEMBER) for uri in (self._spec.train, self._spec.test)]
-        return hashlib.sha256("\n".join(found.digest for found in sets).encode()).hexdigest()
+        return maps_digest(place.storage, [self._spec.train, self._spec.test], MEMBER)
 
     def run(self, encoder: Encoder, place: Workplace) -> Outcome:
         """See `Suite.run`."""
@@ -101,10 +99,8 @@ class LinearDepth:
     ) -> Batches:
         spec = self._spec
         sampling = Sampling(spec.batch_size, spec.seed, SCALES, 0, lambda image: image)
-        if spec.augment:
-            return fresh_batches(encoder, reading, images, sampling)
         progress = partial(place.progress, "training images")
-        return kept_batches(encoder, reading, images, sampling, folder, progress)
+        return training_batches(encoder, reading, images, sampling, spec.augment, folder, progress)
 
     def _in_metres(self, batches: Batches, shown: _Shown) -> Batches:
         """Values as metres, 0 where a pixel has no measurement between the bounds."""

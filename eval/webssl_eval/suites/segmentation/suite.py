@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -20,9 +19,9 @@ from webssl_api.evaluation_probes import SegmentationSuite
 from webssl_trainer.errors import UserError
 
 from webssl_eval.encoders import Encoder
-from webssl_eval.suites.dense.batches import Batches, Sampling, fresh_batches, kept_batches
+from webssl_eval.suites.dense.batches import Batches, Sampling, training_batches
 from webssl_eval.suites.dense.fitting import Recipe, fit, linear_decay
-from webssl_eval.suites.dense.maps import MappedImage, MapSet, open_maps
+from webssl_eval.suites.dense.maps import MappedImage, MapSet, maps_digest, open_maps
 from webssl_eval.suites.dense.reading import Reading, last_layers
 from webssl_eval.suites.dense.whole import averaged, outputs_at
 from webssl_eval.suites.interface import Outcome, Workplace
@@ -83,8 +82,7 @@ class LinearSegmentation:
 
     def data_digest(self, place: Workplace) -> str:
         """Over ids, places and sizes of all images and maps; no pixel is read."""
-        sets = [open_maps(place.storage, uri, MEMBER) for uri in (self._spec.train, self._spec.test)]
-        return hashlib.sha256("\n".join(found.digest for found in sets).encode()).hexdigest()
+        return maps_digest(place.storage, [self._spec.train, self._spec.test], MEMBER)
 
     def run(self, encoder: Encoder, place: Workplace) -> Outcome:
         """See `Suite.run`."""
@@ -118,10 +116,8 @@ class LinearSegmentation:
     ) -> Batches:
         spec = self._spec
         sampling = Sampling(spec.batch_size, spec.seed, SCALES, spec.ignored, self._values.numbers)
-        if spec.augment:
-            return fresh_batches(encoder, reading, images, sampling)
         progress = partial(place.progress, "training images")
-        return kept_batches(encoder, reading, images, sampling, folder, progress)
+        return training_batches(encoder, reading, images, sampling, spec.augment, folder, progress)
 
     def _classed(self, batches: Batches, seen: NDArray[np.int64]) -> Batches:
         """Values as class numbers; counts the pixels of each class that were shown in `seen`."""
