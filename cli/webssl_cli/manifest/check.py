@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -168,10 +168,3 @@ def _described(path: Path) -> str:
     from webssl_cli.manifest.fields import description
 
     return description(path) or "it is required"
-
-
-def as_dict(run: WebSSLRun) -> dict[str, Any]:
-    """The manifest of a run as it would be applied, without status."""
-    content = run.to_dict()
-    content.pop("status", None)
-    return content

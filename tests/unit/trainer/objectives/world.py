@@ -1,13 +1,9 @@
-"""One process of a small training, run by the tests of world sizes: called, or as a script.
-
-Usage: world.py JSON, with the keys of `Job`; writes the losses of each step to `<out>/rank<r>.json`.
-"""
+"""One process of a small training, for the tests of world sizes; it leaves the losses of each step in `<out>/rank<r>.json`."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -164,7 +160,3 @@ def main(job: Job) -> None:
     Path(job.out, f"rank{job.rank}.json").write_text(json.dumps(train(job, group)))
     if group is not None:
         dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main(Job(**json.loads(sys.argv[1])))
