@@ -42,6 +42,7 @@ imports: setup ## The import contracts of the house
 
 .PHONY: unit
 unit: setup ## Fast tests without a cluster
+	scripts/compiler
 	$(RUN)/pytest tests/unit
 
 .PHONY: contract
@@ -89,6 +90,7 @@ bench-learning: setup ## What short runs on a CPU learn beside random weights (a
 
 .PHONY: oldest
 oldest: setup ## The trainer's tests on torch 2.11, the oldest supported (PYTHON=3.12 for another Python)
+	scripts/compiler
 	scripts/oldest
 
 .PHONY: down
