@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 from benchmarks.gpu.check import difference
@@ -30,8 +28,7 @@ print(webssl_trainer.__file__, benchmarks.train.commit.commit_of(benchmarks.trai
 def test_the_archive_is_small_and_imports_nothing_beyond_torch_and_numpy(tmp_path: Path) -> None:
     content = archive(ROOT, "abc123")
     assert len(content) < MOST_BYTES
-    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
-        tar.extractall(tmp_path, filter="data")
+    subprocess.run(["tar", "-xzf", "-", "-C", tmp_path], input=content, check=True)
     place = tmp_path / TOP
     done = subprocess.run(
         [sys.executable, "-c", REFUSE],
