@@ -45,13 +45,22 @@ unit: setup ## Fast tests without a cluster
 	scripts/compiler
 	$(RUN)/pytest tests/unit
 
+.PHONY: tools
+tools: setup ## The programs of the local cluster: found, fetched or built, once (ten minutes and more)
+	[ -n "$$WEBSSL_TEST_CONTEXT" ] || $(RUN)/webssl cluster tools
+
 .PHONY: contract
-contract: setup ## Tests against a real API server
+contract: tools ## Tests against a real API server
 	$(RUN)/pytest tests/contract
 
 .PHONY: e2e
-e2e: setup ## Tests on a real cluster with a real S3 server (WEBSSL_TEST_CONTEXT=name uses yours)
+e2e: tools ## Tests on a real cluster with a real S3 server (WEBSSL_TEST_CONTEXT=name uses yours)
 	$(RUN)/pytest tests/e2e
+
+.PHONY: kuberay
+kuberay: tools ## Passes over data sets on Ray, by KubeRay's own operator (built here, ten minutes the first time)
+	[ -n "$$WEBSSL_TEST_CONTEXT" ] || $(RUN)/webssl cluster tools ray-operator
+	$(RUN)/pytest tests/kuberay
 
 .PHONY: generate
 generate: setup ## Write every generated file: CRD, dashboards, docs tables
@@ -72,7 +81,7 @@ bench-operator: setup ## 1,000 runs on simulated nodes against 1,000 plain Jobs
 bench-train: setup ## The trainer's step beside a plain one for each objective, on whatever device is there
 	OMP_NUM_THREADS=$(shell nproc) $(PY) benchmarks/train/run.py
 
-.bench/.installed: benchmarks/data/requirements.txt
+.bench/.installed: benchmarks/data/requirements.txt crds/pyproject.toml trainer_image/pyproject.toml
 	UV=$$(command -v uv || echo .uv/bin/uv); [ -x .bench/bin/python ] || "$$UV" venv --quiet --python 3.11 .bench; \
 	"$$UV" pip install --quiet --python .bench/bin/python -r $< $(addprefix -e ./,crds trainer_image)
 	@touch $@
@@ -80,7 +89,12 @@ bench-train: setup ## The trainer's step beside a plain one for each objective, 
 .PHONY: bench-data
 bench-data: setup .bench/.installed ## The loader beside webdataset, litdata and mosaicml-streaming; the index at 2 billion samples
 	$(PY) benchmarks/data/loaders.py --python .bench/bin/python
-	$(PY) benchmarks/data/index.py
+	.bench/bin/python benchmarks/data/index.py
+	$(PY) benchmarks/data/range_reads.py
+
+.PHONY: bench-curation
+bench-curation: setup ## Text classes beside the known text of a mixed set made from packages (a few minutes on one core)
+	OMP_NUM_THREADS=1 $(PY) benchmarks/curation/run.py
 
 .PHONY: bench-learning
 bench-learning: setup ## What short runs on a CPU learn beside random weights (about an hour on one core)

@@ -1,10 +1,12 @@
-"""One loader over one epoch, in a process of its own: what it cost, as one line of JSON.
+"""One loader over one epoch, again and again as it is told, each time in a process of its own: what it cost.
 
-Usage (loaders.py calls it): python benchmarks/data/arms.py ARM CROPS RECIPE BUCKET SAMPLES [--resume]
+Usage (loaders.py calls it): python benchmarks/data/arms.py ARM BUCKET
 
-Arms: ours (and direct, kept), webdataset, litdata, mosaicml, and memory, which decodes and crops the same bytes without
-any loader. Costs are processor seconds of the process and its workers from the making of the loader to its end; imports
-are not counted.
+Each line of its input, `CROPS RECIPE SAMPLES FIRST IMAGES`, is answered by a line of JSON. What the arm imports is imported once
+and not counted; each measurement is made in a fork that has nothing but that.
+
+Arms: ours (and cached, bringing, kept, fsspec), webdataset, litdata, mosaicml, and memory, which decodes and crops the same bytes without
+any loader, two processes at once. Costs are processor seconds of the process and its workers from the making of the loader to its end.
 """
 
 from __future__ import annotations
@@ -13,65 +15,22 @@ import gc
 import json
 import multiprocessing
 import os
-import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from webssl_trainer.storage import Storage, StorageOptions, open_storage
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.data.recipes import RECIPES, SPECS, Recipe
-
-BATCH, WORKERS = 64, 2
-Batches = Iterable[Any]
-
-
-@dataclass(frozen=True)
-class Task:
-    """What an arm reads. first: the sample to go on from."""
-
-    bucket: str
-    samples: int
-    crops: str
-    recipe: Recipe
-    first: int
-
-
-def ours(task: Task, keep_bytes: int = 0, storage: Storage | None = None) -> Batches:
-    """This project's loader: a stored index, threads; nothing is kept, as for a data set that is larger than memory."""
-    from webssl_trainer.data import BatchPlan, Loader, Source, load_data, prepare_data
-
-    storage = storage or open_storage()
-    source, folder = Source(f"s3://{task.bucket}/tar/*.tar"), f"s3://{task.bucket}/run"
-    data = load_data(storage, folder, prepare_data(storage, [source], folder), seed=0)
-    plan = BatchPlan(global_batch=BATCH, group_size=1, micro_batch=BATCH)
-    steps = (task.samples - task.first) // BATCH
-    with Loader(
-        storage=storage, index=data.index, order=data.order, plan=plan, crops=SPECS[task.crops], rank=0, world=1, seed=0,
-        start_position=task.first, steps=steps, workers=WORKERS, keep_bytes=keep_bytes,
-    ) as loader:  # fmt: skip
-        for step in loader:
-            for batch in step.batches:
-                yield batch.positions
-
-
-def kept(task: Task) -> Batches:
-    """As `ours`, with a data set that is small enough to be kept in memory, which is the default up to 128 MiB."""
-    return ours(task, keep_bytes=1 << 30)
-
-
-def direct(task: Task) -> Batches:
-    """As `ours`, with ranges read by obstore."""
-    from webssl_trainer.storage.direct_storage import DirectStorage
-
-    return ours(task, storage=DirectStorage(StorageOptions.from_env()))
+from benchmarks.data.costs import memory_in_use, processor_seconds
+from benchmarks.data.own_arms import bringing, cached, fsspec, kept, ours
+from benchmarks.data.recipes import RECIPES, SPECS
+from benchmarks.data.task import BATCH, WORKERS, Batches, Task
 
 
 def webdataset(task: Task) -> Batches:
@@ -146,65 +105,106 @@ def state_of(loader: Any, first: int) -> Any:
     return state
 
 
-def memory(task: Task) -> Batches:
-    """Decoding and crops of the bytes alone, one sample after the other."""
+_FILES: list[bytes] = []
+
+
+def make_files(samples: int) -> None:
+    """The files of all images, in memory."""
     from benchmarks.data.photographs import photograph, sources
 
     pictures = sources()
-    files = [photograph(pictures, number) for number in range(task.samples)]
+    _FILES.extend(photograph(pictures, number) for number in range(len(_FILES), samples))
 
-    def batches() -> Iterator[list[int]]:
-        for start in range(0, task.samples, BATCH):
-            for number in range(start, min(task.samples, start + BATCH)):
-                task.recipe(files[number], number)
-            yield list(range(start, min(task.samples, start + BATCH)))
 
-    return batches()
+def memory(task: Task) -> Batches:
+    """Decoding and crops of the bytes alone, in as many processes at once as loaders have workers: cores share their caches."""
+    workers = []
+    for worker in range(WORKERS):
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                for number in range(worker, task.images, WORKERS):
+                    task.recipe(_FILES[number], number)
+                code = 0
+            finally:
+                os._exit(code)
+        workers.append(child)
+    for worker in workers:
+        if os.waitpid(worker, 0)[1]:
+            raise RuntimeError("decoding in memory failed")
+    for start in range(0, task.images, BATCH):
+        yield list(range(start, min(task.images, start + BATCH)))
 
 
 ARMS: dict[str, Callable[[Task], Batches]] = {
-    "ours": ours, "direct": direct, "kept": kept, "webdataset": webdataset, "litdata": litdata, "mosaicml": mosaicml, "memory": memory,
+    "ours": ours, "cached": cached, "bringing": bringing, "fsspec": fsspec, "kept": kept,
+    "webdataset": webdataset, "litdata": litdata, "mosaicml": mosaicml, "memory": memory,
 }  # fmt: skip
 
 
 def main() -> int:
-    """Run the arm, print its figures."""
-    arm, crops, recipe, bucket, samples = sys.argv[1:6]
+    """Answer line by line."""
+    arm, bucket = sys.argv[1:3]
     torch.set_num_threads(1)
-    count, resume = int(samples), "--resume" in sys.argv
-    first = (count // 2) // BATCH * BATCH if resume else 0
-    figures = measured(ARMS[arm], Task(bucket, count, crops, RECIPES[recipe](SPECS[crops]), first))
-    sys.stdout.write(f"{json.dumps(figures)}\n")
+    imported(ARMS[arm])
+    for line in sys.stdin:
+        crops, recipe, *numbers = line.split()
+        samples, first, images = (int(number) for number in numbers)
+        if arm == "memory":
+            make_files(samples)
+        task = Task(bucket, samples, crops, RECIPES[recipe](SPECS[crops]), first, images)
+        sys.stdout.write(f"{in_a_fork(ARMS[arm], task)}\n")
+        sys.stdout.flush()
     return 0
+
+
+def in_a_fork(arm: Callable[[Task], Batches], task: Task) -> str:
+    """JSON of `measured`, or of the error that ended it."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            answer: dict[str, Any] = dict(measured(arm, task))
+        except BaseException as error:
+            answer = {"error": f"{type(error).__name__}: {error}\n{traceback.format_exc()}"}
+        os.write(writer, json.dumps(answer).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        text = pipe.read().decode()
+    os.waitpid(child, 0)
+    return text or json.dumps({"error": "it was killed"})
 
 
 def measured(arm: Callable[[Task], Batches], task: Task) -> dict[str, float]:
     """Costs of one epoch; of a resumed one only the time to its first batch."""
-    imported(arm)
     if task.first and arm in (litdata, mosaicml):
         loader = arm(task)
         started = time.perf_counter()
         next(iter(loader))
         return {"seconds_to_first_batch": time.perf_counter() - started}
-    ready = arm(task) if arm is memory else None
     started, cpu = time.perf_counter(), processor_seconds()
-    images, peak, largest, to_first = 0, 0.0, 0.0, 0.0
-    batches = iter(ready or arm(task))
+    images, peak, largest, to_first, looking = 0, 0.0, 0.0, 0.0, 0.0
+    batches = iter(arm(task))
     for batch in batches:
         images += len(batch[0]) if torch.is_tensor(batch[0]) else len(batch)
         to_first = to_first or time.perf_counter() - started
         if task.first:
             return {"seconds_to_first_batch": to_first}
+        began = time.thread_time()  # a look takes milliseconds, and is no loader's work
         peak, largest = (max(pair) for pair in zip((peak, largest), memory_in_use(), strict=True))
+        looking += time.thread_time() - began
     wall = time.perf_counter() - started
     del batches
     gc.collect()
     for child in multiprocessing.active_children():  # the time of workers counts when they have ended
         child.join(30)
-    spent = processor_seconds() - cpu
+    spent = processor_seconds() - cpu - looking
     return {
-        "images": images, "images_per_core_second": images / spent, "processor_seconds": spent, "seconds": wall,
-        "seconds_to_first_batch": to_first, "memory_mib": peak, "largest_process_mib": largest,
+        "images": images, "images_per_core_second": images / spent, "processor_ms_per_image": spent / images * 1e3,
+        "processor_seconds": spent, "seconds": wall, "seconds_to_first_batch": to_first,
+        "memory_mib": peak, "largest_process_mib": largest,
     }  # fmt: skip
 
 
@@ -214,37 +214,16 @@ def imported(arm: Callable[..., Batches]) -> None:
 
     names = {
         "ours": "webssl_trainer.data",
-        "direct": "obstore",
+        "fsspec": "webssl_trainer.data",
         "kept": "webssl_trainer.data",
+        "cached": "webssl_trainer.data",
+        "bringing": "webssl_trainer.data",
         "webdataset": "webdataset",
         "litdata": "litdata",
         "mosaicml": "streaming",
     }
     for name in ("boto3", "s3fs", names.get(arm.__name__, "json")):
         importlib.import_module(name)
-
-
-def processor_seconds() -> float:
-    """User and system time of this process and of its children that have ended."""
-    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in both)
-
-
-def memory_in_use() -> tuple[float, float]:
-    """MiB in use by this process and its children, and by the largest of them; shared pages by share."""
-    found = [os.getpid()]
-    for task in Path("/proc/self/task").iterdir():
-        found += [int(child) for child in (task / "children").read_text().split()]
-    each = [pss(process) for process in found]
-    return sum(each), max(each)
-
-
-def pss(process: int) -> float:
-    try:
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-    except OSError:  # it ended
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
 
 
 if __name__ == "__main__":

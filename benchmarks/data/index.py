@@ -1,7 +1,8 @@
-"""The stored index, the order and the selection at size: 100,000 shards, 2 billion samples. No network, no images.
+"""The stored index, the order and the selection at size: 100,000 shards, 2 billion samples. No network.
 
 Usage: python benchmarks/data/index.py [--shards 100000] [--folder DIR] [--out benchmarks/results]
 
+Photographs come from scikit-image, so `make bench-data` runs this in the environment of the loaders.
 Each part runs in a process of its own, so that its memory is its own; prints and stores seconds and bytes.
 """
 
@@ -35,6 +36,11 @@ from webssl_trainer.data.store_format import FOLDER, ROW_SCHEMA, VERSION, digest
 from webssl_trainer.data.store_make import make_store
 from webssl_trainer.storage import open_storage
 
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.data.first_batch import first_batch, write_shards  # noqa: E402
+
 Figures = dict[str, float]
 PER_SHARD = 20_000
 
@@ -52,6 +58,8 @@ def main() -> int:
         ("start a run on it", start, (folder / "million", 50)),
         ("write a catalogue of 2 billion samples", large_catalog, (folder / "billions", 100_000)),
         ("start a run on it, 2 billion", start, (folder / "billions", 100_000)),
+        ("write the shards of it", write_shards, (folder / "billions", 100_000, PER_SHARD)),
+        ("first crops of its epochs 1, 1.5, 3.5", first_crops, (folder / "billions", (0.0, 0.5, 2.5))),
         ("choose 1.3 % of 2 billion", choose, (0.013,)),
         ("choose 50.3 % of 2 billion", choose, (0.503,)),
     ]
@@ -82,7 +90,10 @@ def parsed() -> argparse.Namespace:
     )
     parser.add_argument("--shards", type=int, default=100_000)
     parser.add_argument(
-        "--folder", type=Path, default=None, help="where the small shards go, 0.4 GB for 100,000"
+        "--folder",
+        type=Path,
+        default=None,
+        help="where the shards go: 0.4 GB of small ones, 4 GB of photographs",
     )
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     return parser.parse_args()
@@ -183,6 +194,13 @@ def start(folder: Path, shards: int) -> Figures:
         "samples": len(data.index), "find_seconds": found, "first_batch_seconds": first, "resume_seconds": resumed,
         "index_mib": index.nbytes / 2**20, "pinned_state_bytes": state.stat().st_size,
     }  # fmt: skip
+
+
+def first_crops(folder: Path, epochs: tuple[float, ...]) -> Figures:
+    """From the pinned index to crops of photographs, at some positions; the first of them also warms this process."""
+    storage, cache = open_storage(), (folder / "run").as_uri()
+    digest = prepare_data(storage, [Source(f"{folder.as_uri()}/*.tar")], cache)
+    return {f"seconds_from_epoch_{at + 1:g}": first_batch(storage, cache, digest, at) for at in epochs}
 
 
 def choose(share: float) -> Figures:

@@ -1,11 +1,15 @@
 """This loader beside webdataset, litdata and mosaicml-streaming: the same images on the same S3 server, one epoch each.
 
-Usage: python benchmarks/data/loaders.py [--python .bench/bin/python] [--samples 1920] [--rounds 3] [--out benchmarks/results]
+Usage: python benchmarks/data/loaders.py [--python .bench/bin/python] [--samples 960] [--rounds 2] [--out benchmarks/results]
 
 Every arm runs in a process of its own (arms.py), all in one environment (--python, made by `make bench-data`), in turn, round
 after round; figures are medians over rounds, and ratios are taken within a round. Rates count processor time, so that
 other work on the machine changes them little; the server's own time is not counted. Two recipes for the others:
 "plain" is Pillow and torchvision as anyone would write it, "same" is this project's decoding and crops in their workers.
+
+This loader is also run over half of the images: what the other half costs is the cost without the start, and is set beside
+decoding and crops of as many images in memory. The cache of blocks is filled ahead, so to its share what it costs to bring the
+blocks (`bringing`, all of them, per image) is added.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,10 +42,10 @@ from benchmarks.train.commit import commit_of  # noqa: E402
 from tests.contract.trainer.s3_server import s3_server  # noqa: E402
 
 BUCKET = "bench"
-OWN = ("ours", "direct", "kept")
+OWN = ("ours", "cached", "kept")
 OTHERS = ("webdataset", "litdata", "mosaicml")
 PACKAGES = (
-    "webdataset", "litdata", "mosaicml-streaming", "torch", "torchvision", "pillow", "numpy", "s3fs", "obstore", "boto3",
+    "webdataset", "litdata", "mosaicml-streaming", "torch", "torchvision", "pillow", "simplejpeg", "numpy", "s3fs", "pycurl", "boto3",
 )  # fmt: skip
 Figures = dict[str, float]
 
@@ -56,13 +62,20 @@ def main() -> int:
                        check=True, capture_output=True)  # fmt: skip
         upload(storage, files)
         make_store(storage, f"s3://{BUCKET}/tar/*.tar", default_folder(f"s3://{BUCKET}/tar/*.tar"))
-        rounds = [
-            one_round(given.python, given.samples, () if given.own else OTHERS) for _ in range(given.rounds)
-        ]
-        starts = {
-            arm: run(given.python, arm, "mae", "same", given.samples, "--resume")["seconds_to_first_batch"]
-            for arm in (("ours", "direct") if given.own else ("ours", "direct", "litdata", "mosaicml"))
-        }
+        others = () if given.own else OTHERS
+        with Arms(given.python, ("memory", *OWN, "bringing", "fsspec", *others)) as arms:
+            rounds = [one_round(arms, given.samples, others) for _ in range(given.rounds)]
+            resumed = [arm for arm in ("ours", "litdata", "mosaicml") if arm in arms.running]
+            half = given.samples // 2 // 64 * 64
+            starts = {
+                arm: middle(
+                    [
+                        arms.run(arm, "mae", "same", given.samples, first=half)["seconds_to_first_batch"]
+                        for _ in range(given.rounds)
+                    ]
+                )
+                for arm in resumed
+            }
         filtered = read_over_used(storage, given.samples)
     summary = summarised(rounds)
     summary["resume in the middle of an epoch, seconds to first batch"] = starts
@@ -78,8 +91,8 @@ def parsed() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--python", default=str(ROOT / ".bench/bin/python"))
-    parser.add_argument("--samples", type=int, default=1920)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--samples", type=int, default=960)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument(
         "--own", action="store_true", help="this loader only, beside decoding and crops in memory"
     )
@@ -94,26 +107,66 @@ def upload(storage: Storage, folder: Path) -> None:
         storage.put(f"s3://{BUCKET}/{file.relative_to(folder)}", file.read_bytes())
 
 
-def one_round(python: str, samples: int, others: tuple[str, ...]) -> dict[str, Figures]:
+class Arms(AbstractContextManager["Arms"]):
+    """The arms' processes, which wait for what to measure next; see arms.py."""
+
+    def __init__(self, python: str, names: Sequence[str]) -> None:
+        command = [python, str(ROOT / "benchmarks/data/arms.py")]
+        self.running = {
+            name: subprocess.Popen(
+                [*command, name, BUCKET], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            )
+            for name in names
+        }
+
+    def run(
+        self, arm: str, crops: str, recipe: str, samples: int, first: int = 0, images: int = 0
+    ) -> Figures:
+        """Figures of one epoch, or of the first `images` of it, or of its resumption at `first`."""
+        process = self.running[arm]
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{crops} {recipe} {samples} {first} {images or samples}\n")
+        line = process.stdout.readline()
+        # Some loaders print to the same place.
+        while line and not line.startswith("{"):
+            line = process.stdout.readline()
+        figures: Figures = json.loads(line or '{"error": "it ended"}')
+        if "error" in figures:
+            raise RuntimeError(f"{arm} {crops} {recipe}: {figures['error']}")
+        return figures
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.running.values():
+            if process.stdin is not None:
+                process.stdin.close()
+            process.wait(60)
+
+
+def one_round(arms: Arms, samples: int, others: tuple[str, ...]) -> dict[str, Figures]:
     """Every arm once, with the crops of DINO and of MAE."""
     found: dict[str, Figures] = {}
     for crops in ("dino", "mae"):
-        arms = [(arm, "same") for arm in (*OWN, "memory")]
-        for arm, recipe in arms + [(arm, recipe) for recipe in ("plain", "same") for arm in others]:
+        todo = [(arm, "same") for arm in ("memory", *OWN, "fsspec")]
+        for arm, recipe in todo + [(arm, recipe) for recipe in ("plain", "same") for arm in others]:
             name = f"{crops} {arm} {recipe}"
-            found[name] = run(python, arm, crops, recipe, samples)
+            found[name] = arms.run(arm, crops, recipe, samples)
+            if arm in ("memory", *OWN):
+                half = arms.run(arm, crops, recipe, samples, images=samples // 2 // 64 * 64)
+                found[name]["further_ms"] = further(found[name], half)
+            if arm == "cached":
+                everything = arms.run("bringing", crops, recipe, samples)["processor_seconds"]
+                start = arms.run("bringing", crops, recipe, samples, images=1)["processor_seconds"]
+                brought = (everything - start) / samples * 1e3
+                found[name] |= {"brought_ms": brought, "further_ms": found[name]["further_ms"] + brought}
             sys.stderr.write(f"{name}: {found[name]}\n")
     return found
 
 
-def run(python: str, arm: str, crops: str, recipe: str, samples: int, *more: str) -> Figures:
-    """Figures of one arm."""
-    command = [python, str(ROOT / "benchmarks/data/arms.py"), arm, crops, recipe, BUCKET, str(samples), *more]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=900)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}\n{done.stderr[-3000:]}")
-    figures: Figures = json.loads(done.stdout.strip().splitlines()[-1])
-    return figures
+def further(whole: Figures, half: Figures) -> float:
+    """Processor time of an image that does not pay for the start, in ms."""
+    spent = whole["processor_seconds"] - half["processor_seconds"]
+    return spent / (whole["images"] - half["images"]) * 1e3
 
 
 def summarised(rounds: list[dict[str, Figures]]) -> dict[str, Any]:
@@ -125,10 +178,21 @@ def summarised(rounds: list[dict[str, Figures]]) -> dict[str, Any]:
             for one in rounds
         ]
         told: dict[str, Any] = {
-            "images/s per core": {name: middle([one[name] for one in rates]) for name in rates[0]}
+            "images/s per core": {name: middle([one[name] for one in rates]) for name in rates[0]},
+            "processor ms per image": {
+                name: middle([one[name]["processor_ms_per_image"] for one in rounds]) for name in rates[0]
+            },
+            "processor ms per further image": {
+                arm: middle([one[f"{crops} {arm} same"]["further_ms"] for one in rounds])
+                for arm in ("memory", *OWN)
+            },
         }
         for own in OWN:
-            beyond = [1 - one[f"{crops} {own} same"] / one[f"{crops} memory same"] for one in rates]
+            pairs = [
+                (one[f"{crops} memory same"]["further_ms"], one[f"{crops} {own} same"]["further_ms"])
+                for one in rounds
+            ]
+            beyond = [1 - in_memory / spent for in_memory, spent in pairs]
             told[f"share of processor time beyond decode and crops, {own}"] = middle(beyond)
             for recipe in ("plain", "same"):
                 best = [max(one.get(f"{crops} {arm} {recipe}", 0.0) for arm in OTHERS) for one in rates]

@@ -109,6 +109,44 @@ def _build_emoji(data: Path, storage: Storage, target: str, progress: Progress) 
     pack(items, storage, target, total=len(items), progress=progress)
 
 
+def _fetch_charts(cache: Path) -> Path:
+    from webssl_cli.examples.charts import build
+
+    return build.fetch(cache)
+
+
+def _build_charts(data: Path, storage: Storage, target: str, progress: Progress) -> None:
+    from webssl_cli.examples.charts import build
+
+    build.build(data, storage, target, progress)
+
+
+def _fetch_documents(cache: Path) -> Path:
+    from webssl_cli.examples.documents import build
+
+    return build.fetch(cache)
+
+
+def _build_documents(data: Path, storage: Storage, target: str, progress: Progress) -> None:
+    from webssl_cli.examples.documents import build
+
+    build.build(data, storage, target, progress)
+
+
+def _fetch_words(cache: Path) -> Path:
+    from webssl_cli.examples.words import build
+
+    return build.fetch(cache)
+
+
+def _build_words(data: Path, storage: Storage, target: str, progress: Progress) -> None:
+    from webssl_cli.examples.words import build
+
+    build.build(data, storage, target, progress)
+
+
+_QUESTION_SET = ("images/train/*.tar", "train.jsonl", "test.jsonl", "benchmarks")
+
 DATASETS: dict[str, Dataset] = {
     "tuxpaint": Dataset(
         title="796 photographs and drawings of animals, plants, food, vehicles and more",
@@ -137,5 +175,26 @@ DATASETS: dict[str, Dataset] = {
         fetch=_fetch_easy_vqa,
         build=_build_easy_vqa,
         files=("images/train/*.tar", "train.jsonl", "test.jsonl"),
+    ),
+    "charts": Dataset(
+        title="drawings of 242 real tables with questions, the test split in ChartQA's layout",
+        source="PyPI package vega_datasets, Debian's fonts",
+        fetch=_fetch_charts,
+        build=_build_charts,
+        files=_QUESTION_SET,
+    ),
+    "documents": Dataset(
+        title="pages of 240 licences with questions, the test split in DocVQA's layout",
+        source="npm package spdx-license-list, Debian's fonts",
+        fetch=_fetch_documents,
+        build=_build_documents,
+        files=_QUESTION_SET,
+    ),
+    "words": Dataset(
+        title="800 words and numbers as on signs, the test split in OCRBench's layout",
+        source="npm package spdx-license-list, Debian's fonts",
+        fetch=_fetch_words,
+        build=_build_words,
+        files=_QUESTION_SET,
     ),
 }

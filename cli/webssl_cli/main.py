@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from webssl_cli.commands import data, eval_, recipe
+from webssl_cli.commands import curate, data, eval_, recipe
 from webssl_cli.commands.checkpoints import checkpoints
 from webssl_cli.commands.demo import demo
 from webssl_cli.commands.export import export
@@ -59,6 +59,12 @@ def make_app(*, with_cluster: bool) -> typer.Typer:
         eval_.app, name="eval", help="The paper's benchmarks.", rich_help_panel="Data and checkpoints"
     )
     app.command(rich_help_panel="Data and checkpoints")(index)
+    app.add_typer(
+        curate.app,
+        name="curate",
+        help="Score every image once, and filter by the scores.",
+        rich_help_panel="Data and checkpoints",
+    )
     app.command(rich_help_panel="Data and checkpoints")(checkpoints)
     app.command(rich_help_panel="Data and checkpoints")(replay)
     app.command(rich_help_panel="Data and checkpoints")(report)

@@ -16,10 +16,10 @@ def storage_for(uri: str, endpoint: str | None) -> Storage:
     Raises:
         CliError: the address is none.
     """
-    from webssl_api.uris import is_storage_uri
+    from webssl_api.uris import FORMS, is_storage_uri
 
     if not is_storage_uri(uri.rstrip("/") + "/x"):
-        raise CliError(f"address {uri!r} is not a storage address", "write s3://bucket/path or file:///path")
+        raise CliError(f"address {uri!r} is not a storage address", f"write {FORMS}")
     from webssl_trainer.storage import StorageOptions, open_storage
 
     return open_storage(StorageOptions.from_env(endpoint=endpoint))

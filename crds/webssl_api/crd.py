@@ -1,4 +1,4 @@
-"""The CustomResourceDefinition of WebSSLRun, made from the Python types."""
+"""The CustomResourceDefinitions, made from the Python types."""
 
 from __future__ import annotations
 
@@ -6,78 +6,70 @@ from typing import Any
 
 import yaml
 
-from webssl_api import run as api
+from webssl_api.kind import API_VERSION, GROUP, VERSION, Kind
+from webssl_api.run import RUN
 from webssl_api.schema import structural_schema
 
 HEADER = "# Generated from crds/webssl_api by `make generate`. Do not edit.\n"
 
-COLUMNS = (
-    ("Phase", "string", ".status.phase", "Where the run stands", 0),
-    ("Progress", "integer", ".status.progress.percent", "Samples seen, in per cent", 0),
-    ("Workers", "string", ".status.workers.summary", "Workers ready / desired", 0),
-    ("Img/s", "number", ".status.progress.imagesPerSecond", "Images per second over all workers", 0),
-    ("Loss", "number", ".status.progress.loss", "Latest loss", 0),
-    ("Checkpoint", "integer", ".status.lastCheckpoint.step", "Step of the newest checkpoint", 0),
-    ("Restarts", "integer", ".status.restarts.total", "Worker failures so far", 1),
-    ("Goodput", "number", ".status.goodput", "Share of worker time in steps that count", 1),
-    ("Message", "string", ".status.message", "What the run waits for, or why it failed", 1),
-    ("Age", "date", ".metadata.creationTimestamp", "Time since creation", 0),
-)
-
 
 def run_crd() -> dict[str, Any]:
-    """The CRD as a Python dict."""
+    """The CRD of WebSSLRun as a Python dict."""
+    return crd_of(RUN)
+
+
+def crd_of(kind: Kind) -> dict[str, Any]:
+    """The CRD of a kind as a Python dict."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{api.PLURAL}.{api.GROUP}"},
+        "metadata": {"name": f"{kind.plural}.{GROUP}"},
         "spec": {
-            "group": api.GROUP,
+            "group": GROUP,
             "scope": "Namespaced",
             "names": {
-                "kind": api.KIND,
-                "listKind": f"{api.KIND}List",
-                "plural": api.PLURAL,
-                "singular": api.SINGULAR,
-                "shortNames": list(api.SHORT_NAMES),
-                "categories": list(api.CATEGORIES),
+                "kind": kind.name,
+                "listKind": f"{kind.name}List",
+                "plural": kind.plural,
+                "singular": kind.singular,
+                "shortNames": list(kind.short_names),
+                "categories": list(kind.categories),
             },
-            "versions": [_version()],
+            "versions": [_version(kind)],
         },
     }
 
 
-def _version() -> dict[str, Any]:
+def _version(kind: Kind) -> dict[str, Any]:
     return {
-        "name": api.VERSION,
+        "name": VERSION,
         "served": True,
         "storage": True,
-        "subresources": {
-            "status": {},
-            "scale": {
-                "specReplicasPath": ".spec.workers.max",
-                "statusReplicasPath": ".status.workers.ready",
-                "labelSelectorPath": ".status.workers.selector",
-            },
-        },
+        "subresources": {"status": {}, **({"scale": dict(kind.scale)} if kind.scale else {})},
         "additionalPrinterColumns": [
-            {"name": name, "type": type_, "jsonPath": path, "description": text, "priority": priority}
-            for name, type_, path, text, priority in COLUMNS
+            {
+                "name": column.name,
+                "type": column.type,
+                "jsonPath": column.path,
+                "description": column.description,
+                "priority": column.priority,
+            }
+            for column in kind.columns
         ],
-        "schema": {"openAPIV3Schema": _root_schema()},
+        "schema": {"openAPIV3Schema": _root_schema(kind)},
     }
 
 
-def _root_schema() -> dict[str, Any]:
-    schema = structural_schema(api.WebSSLRun)
+def _root_schema(kind: Kind) -> dict[str, Any]:
+    schema = structural_schema(kind.model)
     schema["properties"].update(
-        apiVersion={"type": "string", "description": "webssl.dev/v1alpha1"},
-        kind={"type": "string", "description": "WebSSLRun"},
+        apiVersion={"type": "string", "description": API_VERSION},
+        kind={"type": "string", "description": kind.name},
         metadata={"type": "object"},
     )
-    schema["properties"]["spec"]["description"] = "What to train, on what, with what, and how it is judged."
+    schema["properties"]["spec"]["description"] = kind.spec
     status = schema["properties"]["status"]
-    status["description"] = "Observed state of the run."
+    status["description"] = kind.status
     _drop_defaults(status)
     schema["required"] = ["spec"]
     return schema
@@ -96,4 +88,12 @@ def _drop_defaults(node: Any) -> None:
 
 def to_yaml(crd: dict[str, Any]) -> str:
     """The CRD as YAML text with its header."""
-    return HEADER + yaml.safe_dump(crd, sort_keys=False, width=120)
+    return HEADER + yaml.dump(crd, Dumper=_Plain, sort_keys=False, width=120)
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes parts of a schema that stand in several places out at each of them."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        """Never refer to an earlier part."""
+        return True

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from webssl_api.base import ApiModel, Rule
+from webssl_api.data_cache import DataCacheSpec
 from webssl_api.predicate import parse_predicate
 from webssl_api.uris import StorageUri, uri_rule
 
@@ -15,7 +16,10 @@ class SecretRef(ApiModel):
     """The name of a Secret in the run's namespace."""
 
     name: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
-    """Name of the Secret; it holds the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."""
+    """Name of the Secret; it holds the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or those of another cloud."""
+
+    cloud: Literal["s3", "gs", "az"] = "s3"
+    """Whose keys it holds: gs, GOOGLE_SERVICE_ACCOUNT_KEY; az, AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY."""
 
 
 class StorageSpec(ApiModel):
@@ -32,7 +36,7 @@ class StorageSpec(ApiModel):
 
 
 def _shard_rules(where: str) -> tuple[Rule, ...]:
-    """The rules of a `source` field of the object that messages call `where`."""
+    """The rules of the fields `source` and `index` of the object that messages call `where`."""
     return (
         uri_rule(where, "source"),
         Rule(
@@ -40,6 +44,7 @@ def _shard_rules(where: str) -> tuple[Rule, ...]:
             message=f"{where}.source {{source}} names no shards: end it in .tar (brace range or glob) or in .txt (a list of shards)",
             check=lambda self: self.source.endswith((".tar", ".txt")),
         ),
+        uri_rule(where, "index", optional=True),
     )
 
 
@@ -112,5 +117,8 @@ class DataSpec(ApiModel):
 
     mix: Annotated[list[MixedSourceSpec], Field(min_length=1, max_length=15)] | None = None
     """Further sources, mixed in by weight; each has epochs of its own."""
+
+    cache: DataCacheSpec | None = None
+    """A local disk for blocks of the shards; it is used where a worker needs most of what it reads, so with one or two workers."""
 
     rules: ClassVar[tuple[Rule, ...]] = _shard_rules("spec.data")

@@ -1,13 +1,17 @@
-"""`spec.evaluation`: the suites that score the final checkpoint."""
+"""`spec.evaluation`: the suites that score a run's checkpoints."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from webssl_api.base import ApiModel, Rule
 from webssl_api.evaluation_probes import AlignmentSuite, DepthSuite, LinearSuite, SegmentationSuite
+from webssl_api.evaluation_vqa import VqaSuite
+from webssl_api.evaluation_zeroshot import ZeroshotSuite
 from webssl_api.uris import StorageUri, uri_rule
 from webssl_api.workers import PodTemplateSpec
 
@@ -36,109 +40,7 @@ class KnnSuite(ApiModel):
     )
 
 
-class VqaBenchmarks(ApiModel):
-    """Published benchmarks that the tuned model answers; see `webssl eval data check`."""
-
-    data: StorageUri
-    """Folder with one folder a benchmark, by its name, in the benchmark's published file layout."""
-
-    only: (
-        Annotated[
-            list[Annotated[str, Field(min_length=1, max_length=40)]], Field(min_length=1, max_length=64)
-        ]
-        | None
-    ) = None
-    """Names of the benchmarks to ask; unset: all. Means over fewer are labelled partial."""
-
-    shards: Annotated[int, Field(ge=1, le=256)] = 1
-    """Shards that the questions of each benchmark are cut into, each for a suite of its own; `webssl eval score` merges them."""
-
-    shard: Annotated[int, Field(ge=0, le=255)] = 0
-    """Which shard this suite asks, from 0."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        uri_rule("spec.evaluation.suites.vqa.benchmarks", "data"),
-        Rule(
-            cel="self.shard < self.shards",
-            message="spec.evaluation.suites.vqa.benchmarks.shard {shard} is none of {shards} shards: count from 0",
-            check=lambda self: self.shard < self.shards,
-        ),
-    )
-
-
-class VqaSuite(ApiModel):
-    """Visual question answering: frozen encoder, MLP projector, pretrained language model, greedy answers."""
-
-    train: StorageUri
-    """Questions that tune the projector: a .jsonl file with id, image, question and answer per line."""
-
-    test: StorageUri
-    """Held-out questions, in the same layout."""
-
-    language_model: Annotated[str, Field(min_length=1, max_length=512)]
-    """Causal language model: a folder for transformers, or package:NAME for one that a Python package carries."""
-
-    visual_tokens: Annotated[int, Field(ge=1, le=4096)] = 576
-    """Tokens per image after bilinear resizing of the patch grid (a square number)."""
-
-    steps: Annotated[int, Field(ge=1, le=1000000)] = 4882
-    """Optimizer steps of the projector (the paper: one epoch of 2.5M pairs at batch 512)."""
-
-    batch_size: Annotated[int, Field(ge=1, le=65536)] = 512
-    """Questions per optimizer step."""
-
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
-    """Peak learning rate of the projector (cosine, warm-up over 6 % of the steps)."""
-
-    max_questions: Annotated[int, Field(ge=1, le=10**7)] | None = None
-    """Held-out questions that are asked, from the front of the file; unset: all."""
-
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
-    """Seed of the projector's weights and of the order of questions."""
-
-    benchmarks: VqaBenchmarks | None = None
-    """Published benchmarks to ask as well; the projector is then tuned on messages in the language model's chat template."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        uri_rule("spec.evaluation.suites.vqa", "train"),
-        uri_rule("spec.evaluation.suites.vqa", "test"),
-        Rule(
-            cel="[1, 4, 9, 16, 25, 36, 49, 64, 81, 100, 144, 196, 256, 324, 400, 576, 729, 784, 1024, 1296, 1369, 1600,"
-            " 2304, 4096].exists(n, n == self.visualTokens)",
-            message="spec.evaluation.suites.vqa.visualTokens {visual_tokens} is no square: use 16, 64, 144, 256 or 576",
-            check=lambda self: (
-                self.visual_tokens
-                in {
-                    1,
-                    4,
-                    9,
-                    16,
-                    25,
-                    36,
-                    49,
-                    64,
-                    81,
-                    100,
-                    144,
-                    196,
-                    256,
-                    324,
-                    400,
-                    576,
-                    729,
-                    784,
-                    1024,
-                    1296,
-                    1369,
-                    1600,
-                }
-                | {2304, 4096}
-            ),
-        ),
-    )
-
-
-KINDS = ("vqa", "knn", "linear", "segmentation", "depth", "alignment")
+KINDS = ("vqa", "knn", "linear", "segmentation", "depth", "alignment", "zeroshot")
 _NAMED = " and ".join([", ".join(KINDS[:-1]), KINDS[-1]])
 
 
@@ -168,6 +70,9 @@ class SuiteSpec(ApiModel):
     alignment: AlignmentSuite | None = None
     """Alignment with a language model."""
 
+    zeroshot: ZeroshotSuite | None = None
+    """Zero-shot classification and retrieval."""
+
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             cel=f"[{', '.join(f'has(self.{kind})' for kind in KINDS)}].filter(x, x).size() == 1",
@@ -189,8 +94,22 @@ class SuiteSpec(ApiModel):
         """The suite's name in child objects, status and metrics."""
         return self.name or self.kind
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the settings in hex, defaults included; name and number of pods are none of them: they change no score."""
+        settings = {name: value for name, value in self.to_dict().items() if name != "name"}
+        settings.get("vqa", {}).get("benchmarks", {}).pop("pods", None)
+        text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
 
-def _key_cel(suite: str) -> str:
+    @property
+    def pods(self) -> int:
+        """How many pods share the suite's questions."""
+        benchmarks = self.vqa.benchmarks if self.vqa is not None else None
+        return benchmarks.pods if benchmarks is not None else 1
+
+
+def suite_key_cel(suite: str) -> str:
     """The CEL form of `SuiteSpec.key`."""
     text = f"'{KINDS[-1]}'"
     for kind in reversed(KINDS[:-1]):
@@ -198,11 +117,29 @@ def _key_cel(suite: str) -> str:
     return f"(has({suite}.name) ? {suite}.name : {text})"
 
 
+class PeriodicSpec(ApiModel):
+    """Evaluation beside training, on pods of its own; it holds up neither a step nor the run's phase."""
+
+    every_samples: Annotated[int, Field(ge=1)]
+    """The first checkpoint at or after each multiple of so many samples is kept until it is scored, one checkpoint at a time."""
+
+    suites: (
+        Annotated[
+            list[Annotated[str, Field(min_length=1, max_length=20)]], Field(min_length=1, max_length=32)
+        ]
+        | None
+    ) = None
+    """Names of the suites to run; unset: all."""
+
+
 class EvaluationSpec(ApiModel):
-    """What is measured on the final checkpoint."""
+    """What is measured on the final checkpoint, and on others on the way."""
 
     suites: Annotated[list[SuiteSpec], Field(max_length=32)] = Field(default_factory=list)
     """Suites to run when training is done; each is one Job, pinned to the checkpoint's digest."""
+
+    periodic: PeriodicSpec | None = None
+    """Score checkpoints while the run trains; unset: only the final one, and those asked for by annotation."""
 
     max_retries: Annotated[int, Field(ge=0, le=100)] = 3
     """How often a suite's pod is tried again before the suite counts as failed."""
@@ -212,8 +149,28 @@ class EvaluationSpec(ApiModel):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            cel=f"self.suites.all(a, self.suites.exists_one(b, {_key_cel('a')} == {_key_cel('b')}))",
+            cel=f"self.suites.all(a, self.suites.exists_one(b, {suite_key_cel('a')} == {suite_key_cel('b')}))",
             message="spec.evaluation.suites: two suites have the same name: give each a name of its own",
             check=lambda self: len({s.key for s in self.suites}) == len(self.suites),
         ),
+        Rule(
+            cel="!has(self.periodic) || !has(self.periodic.suites) || "
+            f"self.periodic.suites.all(name, self.suites.exists(s, {suite_key_cel('s')} == name))",
+            message="spec.evaluation.periodic.suites: each must be the name of one of spec.evaluation.suites",
+            check=lambda self: (
+                {*((self.periodic and self.periodic.suites) or ())} <= {s.key for s in self.suites}
+            ),
+        ),
+        Rule(
+            cel="!has(self.periodic) || self.suites.size() > 0",
+            message="spec.evaluation.periodic has no suites to run: list them in spec.evaluation.suites",
+            check=lambda self: self.periodic is None or bool(self.suites),
+        ),
     )
+
+    def periodic_suites(self) -> list[SuiteSpec]:
+        """Suites that run beside training."""
+        if self.periodic is None:
+            return []
+        names = self.periodic.suites
+        return [suite for suite in self.suites if names is None or suite.key in names]

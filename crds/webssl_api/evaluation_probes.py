@@ -1,4 +1,9 @@
-"""Suites that read frozen features by linear heads, and the one that compares them with language; see docs/design/0014-probes.md."""
+"""Suites that read frozen features by linear heads, and the one that compares them with language; see docs/design/0014-probes.md.
+
+Source of the defaults: Oquab et al., "DINOv2" (2023), its settings of ImageNet-1k, ADE20K and NYUv2, which "Scaling
+Language-Free Visual Representation Learning" (arXiv 2504.01017) follows. Sides are the published 512, 640 and 480 pixels,
+padded to whole patches of 14 as there.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +87,7 @@ class SegmentationSuite(ApiModel):
     """Images per step."""
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
-    """Peak learning rate (linear warm-up over 1500 steps, at most a tenth of all, then linear decay to 0)."""
+    """Learning rate, falling in a line to 0 over all steps, after a linear warm-up over 1500 of them (at most a tenth of all)."""
 
     augment: bool = True
     """Random scales from 0.5 to 2, crops and flips, encoded anew in every step; false encodes each image's centre once."""
@@ -130,7 +135,7 @@ class DepthSuite(ApiModel):
     """Images per step."""
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-4
-    """Peak learning rate (linear warm-up over a third of the steps, then cosine)."""
+    """Learning rate: half a cosine over all steps, times a linear warm-up over a third of them, so that 3/4 of it are reached."""
 
     augment: bool = True
     """Random crops and flips, encoded anew in every step; false encodes each image's centre once."""

@@ -5,18 +5,17 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from webssl_api.crd import run_crd, to_yaml
+from webssl_api.crd import crd_of, to_yaml
+from webssl_api.kind import GROUP
+from webssl_api.kinds import KINDS
 
-OUTPUTS = (
-    "crds/generated/webssl.dev_websslruns.yaml",
-    "helm/webssl-operator/files/crds/webssl.dev_websslruns.yaml",
-)
+FOLDERS = ("crds/generated", "helm/webssl-operator/files/crds")
 
 
 def generated() -> dict[str, str]:
     """Path below the repository's root -> content."""
-    text = to_yaml(run_crd())
-    return dict.fromkeys(OUTPUTS, text)
+    texts = {f"{GROUP}_{kind.plural}.yaml": to_yaml(crd_of(kind)) for kind in KINDS}
+    return {f"{folder}/{name}": text for name, text in texts.items() for folder in FOLDERS}
 
 
 def main() -> None:

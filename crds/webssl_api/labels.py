@@ -3,10 +3,10 @@
 PREFIX = "webssl.dev"
 
 RUN = f"{PREFIX}/run"
-"""On every child: name of the run. Server-side selector of all watches."""
+"""On every child of a run: its name. Children of other kinds have webssl.dev/curation and webssl.dev/evaluation instead."""
 
 ROLE = f"{PREFIX}/role"
-"""On every child: `worker`, `evaluation`, `report` or `rendezvous`."""
+"""On every child: `worker`, `evaluation`, `curation`, `report` or `rendezvous`. Server-side selector of all watches."""
 
 SUITE = f"{PREFIX}/suite"
 """On an evaluation's children: name of the suite."""
@@ -27,6 +27,13 @@ spec.checkpoint.uri in `profiles/`. `5`, or `5@ANYTHING`: a repeated request nee
 PROFILE_KEY = "profile"
 """Key in the ConfigMap with the resolved run, and so a file beside run.yaml: the text of that annotation."""
 
+EVALUATE = f"{PREFIX}/evaluate"
+"""Annotation of a run: have a checkpoint scored while the run trains. `latest`, or a step; `latest@ANYTHING`: a repeated request
+needs another text."""
+
+RETRY = f"{PREFIX}/retry"
+"""Annotation of a WebSSLEvaluation: have the suites run anew that have failed. Any text; a repeated request needs another one."""
+
 WORKERS = "workers"
 """Key in the rendezvous ConfigMap's data: number of workers that the operator wants now."""
 
@@ -41,6 +48,7 @@ QUEUE_NAME = "kueue.x-k8s.io/queue-name"
 
 ROLE_WORKER = "worker"
 ROLE_EVALUATION = "evaluation"
+ROLE_CURATION = "curation"
 ROLE_REPORT = "report"
 ROLE_RENDEZVOUS = "rendezvous"
 
@@ -66,10 +74,38 @@ def progress_name(run: str) -> str:
 
 
 def evaluation_name(run: str, suite: str) -> str:
-    """Evaluation Job of a suite, and the ConfigMap with its report."""
+    """ConfigMap with the report of a suite."""
     return f"{run}-eval-{suite}"
+
+
+def evaluation_job_name(owner: str, suite: str, tag: str) -> str:
+    """Evaluation Job of a suite on one checkpoint. tag: hex digits that tell it from those of other checkpoints.
+
+    Short enough for the label that a Job puts on its pods, and for their host names with an index of three digits.
+    """
+    return f"{evaluation_name(owner, suite)[:50].rstrip('-')}-{tag[:8]}"
+
+
+def evaluation_object_name(evaluation: str) -> str:
+    """What all children of a WebSSLEvaluation are called, or begin with; a run may well have the same name."""
+    return f"{evaluation}-score"
 
 
 def service_account_name(run: str) -> str:
     """Service account, Role and RoleBinding of the run's pods."""
     return f"{run}-pods"
+
+
+def curation_name(curation: str) -> str:
+    """What all children of a WebSSLCuration are called, or begin with. KubeRay takes 47 characters for a RayJob, so it is short."""
+    return f"{curation}-curate"
+
+
+def curation_finish_name(curation: str) -> str:
+    """Job that makes one table of the scored ranges."""
+    return f"{curation_name(curation)}-finish"
+
+
+def curation_progress_name(curation: str) -> str:
+    """ConfigMap with the reports of a pass."""
+    return f"{curation_name(curation)}-progress"

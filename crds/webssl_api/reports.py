@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from webssl_api.evaluation_orders import HeldCheckpoint, RefusedRequest
 from webssl_api.status import CheckpointStatus, RejectedCheckpoint, StatusModel
 
 REPORT_KEY = "report.json"
@@ -70,6 +71,12 @@ class TrainingReport(StatusModel):
     rejected_checkpoints: list[RejectedCheckpoint] = Field(default_factory=list)
     """Checkpoints that did not verify when this attempt resumed, newest first."""
 
+    held_checkpoints: list[HeldCheckpoint] = Field(default_factory=list)
+    """Checkpoints that stay until the operator's orders name them as over, oldest first."""
+
+    refused_request: RefusedRequest | None = None
+    """The request for an evaluation that no checkpoint answers, if it is refused."""
+
     time: str = ""
     """When it was written (RFC 3339)."""
 
@@ -97,6 +104,12 @@ class EvaluationReport(StatusModel):
 
     suite_version: int = 1
     """Version of the suite's scoring."""
+
+    settings_digest: str = ""
+    """Digest of the suite's settings."""
+
+    data_digest: str = ""
+    """Digest of the data sets and models that were scored with."""
 
     time: str = ""
     """When it was written (RFC 3339)."""

@@ -11,6 +11,7 @@ from webssl_api.checkpointing import CheckpointSpec
 from webssl_api.compute import ComputeSpec
 from webssl_api.data import DataSpec
 from webssl_api.evaluation import EvaluationSpec
+from webssl_api.kind import API_VERSION, GROUP, VERSION, Column, Kind
 from webssl_api.model import ModelSpec
 from webssl_api.objective import ObjectiveSpec
 from webssl_api.restarts import RestartPolicySpec
@@ -18,14 +19,12 @@ from webssl_api.schedule import OptimizerSpec, ScheduleSpec
 from webssl_api.status import RunStatus
 from webssl_api.workers import WorkersSpec
 
-GROUP = "webssl.dev"
-VERSION = "v1alpha1"
-API_VERSION = f"{GROUP}/{VERSION}"
+__all__ = ["API_VERSION", "GROUP", "KIND", "PLURAL", "VERSION", "ObjectMeta", "WebSSLRun", "WebSSLRunSpec"]
+
 KIND = "WebSSLRun"
 PLURAL = "websslruns"
 SINGULAR = "websslrun"
 SHORT_NAMES = ("webssl", "wsr")
-CATEGORIES = ("all", "training")
 MAX_NAME_LENGTH = 40
 
 _SOME = "[" + ", ".join(str(i) for i in range(32)) + "]"
@@ -195,3 +194,31 @@ class WebSSLRun(ApiModel):
     def parse(cls, manifest: dict[str, Any]) -> WebSSLRun:
         """Read a manifest as the API server serves it. Raises pydantic.ValidationError naming field and value."""
         return cls.model_validate(manifest)
+
+
+RUN = Kind(
+    name=KIND,
+    plural=PLURAL,
+    singular=SINGULAR,
+    short_names=SHORT_NAMES,
+    model=WebSSLRun,
+    spec="What to train, on what, with what, and how it is judged.",
+    status="Observed state of the run.",
+    scale={
+        "specReplicasPath": ".spec.workers.max",
+        "statusReplicasPath": ".status.workers.ready",
+        "labelSelectorPath": ".status.workers.selector",
+    },
+    columns=(
+        Column("Phase", "string", ".status.phase", "Where the run stands"),
+        Column("Progress", "integer", ".status.progress.percent", "Samples seen, in per cent"),
+        Column("Workers", "string", ".status.workers.summary", "Workers ready / desired"),
+        Column("Img/s", "number", ".status.progress.imagesPerSecond", "Images per second over all workers"),
+        Column("Loss", "number", ".status.progress.loss", "Latest loss"),
+        Column("Checkpoint", "integer", ".status.lastCheckpoint.step", "Step of the newest checkpoint"),
+        Column("Restarts", "integer", ".status.restarts.total", "Worker failures so far", 1),
+        Column("Goodput", "number", ".status.goodput", "Share of worker time in steps that count", 1),
+        Column("Message", "string", ".status.message", "What the run waits for, or why it failed", 1),
+        Column("Age", "date", ".metadata.creationTimestamp", "Time since creation"),
+    ),
+)

@@ -5,11 +5,30 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from webssl_api.base import ApiModel
+from webssl_api.evaluation_status import CheckpointHold, EvaluationStatus, SuiteStatus
+from webssl_api.status_model import Count, StatusModel
 
-Count = Annotated[int, Field(ge=0)]
+__all__ = [
+    "TERMINAL",
+    "CheckpointHold",
+    "CheckpointStatus",
+    "Condition",
+    "Count",
+    "EvaluationStatus",
+    "Phase",
+    "ProgressStatus",
+    "RejectedCheckpoint",
+    "RestartRecord",
+    "RestartsStatus",
+    "RunStatus",
+    "ShrinkStatus",
+    "StatusModel",
+    "SuiteStatus",
+    "WorkerPod",
+    "WorkersStatus",
+]
 
 
 class Phase(StrEnum):
@@ -26,17 +45,12 @@ class Phase(StrEnum):
 TERMINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED})
 
 
-class StatusModel(ApiModel):
-    """Status is read leniently: an older operator must be able to read a newer one's status."""
-
-    model_config = ConfigDict(**{**ApiModel.model_config, "extra": "ignore"})
-
-
 class Condition(StatusModel):
     """A standard Kubernetes condition."""
 
     type: str
-    """Name of the condition: Admitted, WorkersReady, TrainingComplete, EvaluationComplete, CheckpointVerified, Failed."""
+    """Name of the condition: Admitted, WorkersReady, TrainingComplete, Evaluated, CheckpointVerified, CheckpointHeld,
+    Failed."""
 
     status: Annotated[str, Field(pattern=r"^(True|False|Unknown)$")]
     """True, False or Unknown."""
@@ -146,41 +160,6 @@ class RejectedCheckpoint(StatusModel):
     """What was wrong: the object, and what differed."""
 
 
-class SuiteStatus(StatusModel):
-    """One evaluation suite."""
-
-    name: str
-    """Name of the suite."""
-
-    phase: str = "Pending"
-    """Pending, Running, Succeeded or Failed."""
-
-    retries: Count = 0
-    """Times that its pod was tried again."""
-
-    scores: dict[str, float] = Field(default_factory=dict)
-    """Scores by metric, the answer prior beside them."""
-
-    questions: Count = 0
-    """Number of questions or test images."""
-
-    message: str = ""
-    """Why it failed, if it did."""
-
-
-class EvaluationStatus(StatusModel):
-    """The evaluation of the final checkpoint."""
-
-    phase: str = "Pending"
-    """Pending, Running, Succeeded or Failed."""
-
-    checkpoint_digest: str = ""
-    """Digest of the checkpoint that is scored."""
-
-    suites: list[SuiteStatus] = Field(default_factory=list)
-    """One entry per suite."""
-
-
 class RestartRecord(StatusModel):
     """One worker failure, for the restart window."""
 
@@ -285,6 +264,15 @@ class RunStatus(StatusModel):
 
     evaluation: EvaluationStatus | None = None
     """The evaluation of the final checkpoint."""
+
+    evaluations: list[EvaluationStatus] = Field(default_factory=list)
+    """The last 16 evaluations beside training, oldest first; those of one checkpoint at a time."""
+
+    evaluation_request: str = ""
+    """Text of the annotation webssl.dev/evaluate that was taken up or refused last."""
+
+    holds: list[CheckpointHold] = Field(default_factory=list)
+    """Checkpoints that the trainer keeps for WebSSLEvaluations, or is asked to."""
 
     start_time: str | None = None
     """When the first worker ran (RFC 3339)."""

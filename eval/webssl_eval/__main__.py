@@ -47,7 +47,9 @@ def _run(environment: Mapping[str, str]) -> int:
     storage = open_storage(StorageOptions.from_env(environment, options.endpoint, options.region))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    send(evaluate(settings, storage, device, now, LoggedProgress()).report, sink)
+    scores = evaluate(settings, storage, device, now, LoggedProgress())
+    if scores is not None:
+        send(scores.report, sink)
     return exit_codes.COMPLETE
 
 

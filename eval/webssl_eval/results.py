@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field, ValidationError
-from webssl_api.evaluation import SuiteSpec
 from webssl_api.reports import EvaluationReport
 from webssl_api.status import StatusModel
+from webssl_trainer.checkpoint.layout import split_address
 from webssl_trainer.storage import Storage, StorageNotFoundError, join
 
+EVAL = "eval"
 SCORES = "scores.json"
 PREDICTIONS = "predictions.jsonl"
+HISTORY = "evaluations"
+"""Folder below the run's: the scores of every checkpoint, those included that are deleted by now."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What scores belong to. Of equal identities, one is computed.
+
+    checkpoint: its digest. version: of the suite's scoring. settings, data: digests of the suite's settings and of its data.
+    """
+
+    checkpoint: str
+    version: int
+    settings: str
+    data: str
 
 
 class Scores(StatusModel):
@@ -24,7 +40,7 @@ class Scores(StatusModel):
     """What is reported."""
 
     settings_digest: str
-    """Digest of the suite's settings in the manifest."""
+    """Digest of the suite's settings in the manifest, its name and number of pods aside."""
 
     data_digest: str
     """Digest of the data sets and models that were scored with."""
@@ -35,16 +51,18 @@ class Scores(StatusModel):
     details: dict[str, Any] = Field(default_factory=dict)
     """Counts and seconds, for people."""
 
+    @property
+    def identity(self) -> Identity:
+        """What they belong to."""
+        report = self.report
+        return Identity(
+            report.checkpoint_digest, report.suite_version, self.settings_digest, self.data_digest
+        )
+
 
 def folder_of(checkpoint_uri: str, suite: str) -> str:
     """URL of the folder of a suite's results."""
-    return join(checkpoint_uri, "eval", suite)
-
-
-def settings_digest(spec: SuiteSpec) -> str:
-    """SHA-256 of a suite's settings, defaults included."""
-    text = json.dumps(spec.to_dict(), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return join(checkpoint_uri, EVAL, suite)
 
 
 def known_scores(storage: Storage, folder: str) -> Scores | None:
@@ -57,19 +75,31 @@ def known_scores(storage: Storage, folder: str) -> Scores | None:
         return None
 
 
-def answers_again(known: Scores, checkpoint: str, version: int, settings: str, data: str) -> bool:
-    """Whether known scores are those of this checkpoint, version of the suite, settings and data."""
-    return (
-        known.report.checkpoint_digest,
-        known.report.suite_version,
-        known.settings_digest,
-        known.data_digest,
-    ) == (
-        checkpoint,
-        version,
-        settings,
-        data,
-    )
+def scores_again(storage: Storage, checkpoint_uri: str, suite: str, wanted: Identity) -> Scores | None:
+    """Scores beside the checkpoint that need not be computed again: of this suite, or of one that is the same but for its name."""
+    known = known_scores(storage, folder_of(checkpoint_uri, suite))
+    if known is not None and known.identity == wanted:
+        return known
+    root = join(checkpoint_uri, EVAL)
+    for info in storage.list_objects(root):
+        folder, _, name = info.url.rpartition("/")
+        parent, _, other = folder.rpartition("/")
+        if name == SCORES and parent.endswith(f"/{EVAL}") and other != suite:
+            found = known_scores(storage, join(root, other))
+            if found is not None and found.identity == wanted:
+                return found.model_copy(update={"report": found.report.model_copy(update={"suite": suite})})
+    return None
+
+
+def write_history(storage: Storage, checkpoint_uri: str, scores: Scores) -> None:
+    """A copy of the scores that stays when the checkpoint goes, below the folder of its run if it has one."""
+    run, key = split_address(checkpoint_uri)
+    if key is None:
+        return
+    digest, suite = scores.report.checkpoint_digest[:8], scores.report.suite
+    text = json.dumps(scores.to_dict(), indent=1, ensure_ascii=False)
+    name = f"step-{key.step:012d}-{digest}"
+    storage.put(join(run, HISTORY, name, f"{suite}.json"), text.encode())
 
 
 def write_results(

@@ -13,6 +13,8 @@ from webssl_api.evaluation import SuiteSpec
 from webssl_api.resolved import ResolvedRun
 from webssl_trainer.errors import UserError
 
+from webssl_eval.merging.part import WHOLE, Part
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -22,9 +24,10 @@ class Settings:
         run: the run that the checkpoint is of.
         suite: the suite, one of the run's.
         checkpoint_uri: folder of the checkpoint.
-        checkpoint_digest: digest that its manifest must have.
+        checkpoint_digest: digest that its manifest must have, or how it must begin.
         report: address of the report (`configmap://` or `file://`).
         scratch: folder for large temporary files and caches.
+        part: which of the suite's questions are answered here.
     """
 
     run: ResolvedRun
@@ -33,6 +36,7 @@ class Settings:
     checkpoint_digest: str
     report: str
     scratch: Path
+    part: Part = WHOLE
 
 
 def settings_of(environment: Mapping[str, str]) -> Settings:
@@ -54,10 +58,25 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
         run=run,
         suite=suite_named(run, _required(environment, names.SUITE)),
         checkpoint_uri=_required(environment, names.CHECKPOINT_URI).rstrip("/"),
-        checkpoint_digest=_required(environment, names.CHECKPOINT_DIGEST),
+        checkpoint_digest=_stated(environment, names.CHECKPOINT_DIGEST),
         report=_required(environment, names.REPORT),
         scratch=scratch_of(environment),
+        part=part_of(environment),
     )
+
+
+def part_of(environment: Mapping[str, str]) -> Part:
+    """The part that one pod of several answers; the whole where nothing is said.
+
+    Raises:
+        UserError: the variables are no part.
+    """
+    count, number = environment.get(names.PARTS) or "1", environment.get(names.COMPLETION_INDEX) or "0"
+    if not (count.isdigit() and number.isdigit() and (int(number) < int(count) or count == "1")):
+        raise UserError(
+            f"{names.COMPLETION_INDEX}={number} of {names.PARTS}={count} is no part: count from 0; the operator sets them"
+        )
+    return Part(int(number), int(count)) if int(count) > 1 else WHOLE
 
 
 def suite_named(run: ResolvedRun, name: str) -> SuiteSpec:
@@ -84,7 +103,12 @@ def scratch_of(environment: Mapping[str, str]) -> Path:
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:
-    value = environment.get(name, "")
-    if not value:
+    return _stated(environment, name, least=1)
+
+
+def _stated(environment: Mapping[str, str], name: str, least: int = 0) -> str:
+    """A variable that has to be there, with at least so many characters."""
+    value = environment.get(name)
+    if value is None or len(value) < least:
         raise UserError(f"environment variable {name} is not set; the operator sets it in evaluation pods")
     return value

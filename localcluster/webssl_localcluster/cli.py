@@ -14,7 +14,10 @@ from rich.table import Table
 from .cluster import LocalCluster
 from .errors import ClusterError
 from .images.inputs import TARGETS, find_root
+from .progress import Reporter
 from .state import Spec, cluster_names
+from .tools.install import Toolbox
+from .tools.table import RAY, TOOLS
 
 app = typer.Typer(no_args_is_help=True, help="A real Kubernetes with S3 and Prometheus on this machine.")
 node_app = typer.Typer(no_args_is_help=True, help="Switch a node off and on.")
@@ -39,6 +42,20 @@ def _told() -> Iterator[None]:
         err.print(f"[red]error:[/] {error.what}", highlight=False)
         err.print(f"[yellow]mend:[/] {error.mend}", highlight=False)
         raise typer.Exit(1) from error
+
+
+@app.command("tools")
+def get_tools(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Which; by default all but KubeRay's ray-operator.")
+    ] = None,
+) -> None:
+    """Find, fetch or build programs of the cluster, and start nothing."""
+    unknown = set(names or ()) - set(TOOLS)
+    if unknown:
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}; there are {', '.join(TOOLS)}")
+    with _told():
+        Toolbox(Reporter()).ensure(names or [name for name in TOOLS if name not in RAY])
 
 
 @app.command()

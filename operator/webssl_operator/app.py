@@ -18,13 +18,16 @@ from webssl_operator.act.executor import Executor
 from webssl_operator.act.publisher import EventPublisher
 from webssl_operator.cluster.api import ApiError, HttpApiServer, load_configuration
 from webssl_operator.cluster.audit import Audit
-from webssl_operator.cluster.caches import Caches, RunKey
-from webssl_operator.cluster.kinds import CHILD_KINDS, OWN, Kind
+from webssl_operator.cluster.caches import Caches
+from webssl_operator.cluster.discovery import Served
+from webssl_operator.cluster.kinds import KINDS, OWN_KINDS, RUN_KIND, Kind
 from webssl_operator.cluster.lease import Elector
 from webssl_operator.cluster.stream import follow
 from webssl_operator.cluster.watches import watch_runs
-from webssl_operator.metrics.collector import RunCollector
+from webssl_operator.kinds.registry import BY_NAME, HANDLINGS
 from webssl_operator.metrics.own import OwnMetrics
+from webssl_operator.observe import rayjob
+from webssl_operator.observe.belonging import Key
 from webssl_operator.reconcile import Reconciler
 from webssl_operator.serving import serve
 from webssl_operator.settings import Settings
@@ -33,6 +36,7 @@ from webssl_operator.wakeups.keyed_queue import KeyedQueue
 log = structlog.get_logger()
 AUDIT_SECONDS = 300.0
 CATCH_UP_SECONDS = 30.0
+LATE_KIND_SECONDS = 2.0
 
 
 def utc_now() -> datetime:
@@ -46,14 +50,28 @@ class Operator:
     def __init__(self, settings: Settings, api: HttpApiServer) -> None:
         self._settings, self._api = settings, api
         self._caches = Caches()
-        self._queue: KeyedQueue[RunKey] = KeyedQueue()
-        self._audit = Audit(api, self._caches, self._queue.add, settings.namespaces, time.monotonic)
+        self._queue: KeyedQueue[Key] = KeyedQueue()
+        self._served = Served(api)
+        self._audit = Audit(
+            api, self._caches, self._queue.add, settings.namespaces, time.monotonic, watched=self._watched
+        )
         self._registry = CollectorRegistry()
-        self._registry.register(RunCollector(self._caches.runs, utc_now))
+        for handling in HANDLINGS:
+            heads = partial(self._caches.heads, handling.kind.name)
+            self._registry.register(handling.collector(heads, utc_now))
         self._metrics = OwnMetrics(self._registry, self._queue.__len__, self._audit.stale)
         self._publisher = EventPublisher(api)
         executor = Executor(api, self._caches, self._publisher, utc_now, settings.identity)
-        self._reconciler = Reconciler(self._caches, self._queue, executor, settings, utc_now, self._metrics)
+        self._reconciler = Reconciler(
+            self._caches,
+            self._queue,
+            executor,
+            settings,
+            utc_now,
+            self._metrics,
+            BY_NAME,
+            ray_jobs=lambda: self._served.has(rayjob.API, rayjob.KIND),
+        )
         self._elector = Elector(
             api,
             settings.own_namespace,
@@ -84,7 +102,7 @@ class Operator:
             for server in servers:
                 await server.cleanup()
 
-    def _waker(self, kind: Kind) -> Callable[[RunKey], None]:
+    def _waker(self, kind: Kind) -> Callable[[Key], None]:
         return partial(self._queue.add_soon, gather=kind.gather)
 
     async def _elect(self) -> None:
@@ -97,15 +115,18 @@ class Operator:
         """The work of the leader. Whatever ends first ends all."""
         del election
         watching = asyncio.Event()
+        await self._discover()
         tasks = [
             asyncio.create_task(
-                watch_runs(self._caches, self._waker(OWN), self._settings.namespaces, watching)
+                watch_runs(self._caches, self._waker(RUN_KIND), self._settings.namespaces, watching)
             ),
             *(
-                asyncio.create_task(follow(self._api, kind, namespace, self._caches, self._waker(kind)))
-                for kind in CHILD_KINDS
+                asyncio.create_task(self._follow(kind, namespace))
+                for kind in KINDS
+                if kind is not RUN_KIND
                 for namespace in self._settings.namespaces or ("",)
             ),
+            asyncio.create_task(self._discover_for_ever()),
             asyncio.create_task(self._work()),
             asyncio.create_task(self._audit_for_ever()),
             asyncio.create_task(self._publisher.run()),
@@ -125,6 +146,37 @@ class Operator:
             async with asyncio.timeout(10):
                 await asyncio.gather(*tasks, return_exceptions=True)
         return 1 if faults or self._elector.lost.is_set() else 0
+
+    def _watched(self, kind: Kind) -> bool:
+        return not kind.optional or self._served.has(kind.api, kind.kind)
+
+    async def _follow(self, kind: Kind, namespace: str) -> None:
+        """Follow a kind whenever the API server serves it."""
+        while True:
+            while not self._watched(kind):
+                await asyncio.sleep(LATE_KIND_SECONDS)
+            await follow(self._api, kind, namespace, self._caches, self._waker(kind))
+            await asyncio.sleep(LATE_KIND_SECONDS)
+
+    async def _discover(self) -> bool:
+        """Look which of the optional kinds are served; False when the API server does not say."""
+        try:
+            for api in sorted({kind.api for kind in KINDS if kind.optional}):
+                await self._served.refresh(api)
+        except ApiError as error:
+            log.warning("cannot see which kinds are served", error=str(error))
+            return False
+        return True
+
+    async def _discover_for_ever(self) -> None:
+        """A kind may come later: KubeRay, or the CRDs of a newer chart."""
+        told = False
+        while True:
+            missing = [kind.kind for kind in OWN_KINDS if not self._watched(kind)]
+            if missing and not told:
+                log.warning("kinds are not served: install the CRDs of this version's chart", kinds=missing)
+                told = True
+            await asyncio.sleep(self._settings.discovery if await self._discover() else LATE_KIND_SECONDS)
 
     async def _work(self) -> None:
         """Make passes, once the caches hold what was there at the start: half a picture would plan nonsense."""

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from webssl_api.kind import GROUP
+from webssl_api.kinds import KINDS
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -23,11 +26,16 @@ class Rule:
 
 
 RUNS: tuple[Rule, ...] = (
-    Rule("webssl.dev", ("websslruns",), ("list", "watch"), "the runs to look after"),
-    Rule("webssl.dev", ("websslruns/status",), ("patch",), "the one status write of a pass"),
+    Rule(GROUP, tuple(kind.plural for kind in KINDS), ("list", "watch"), "the objects to look after"),
     Rule(
-        "webssl.dev",
-        ("websslruns/finalizers",),
+        GROUP,
+        tuple(f"{kind.plural}/status" for kind in KINDS),
+        ("patch",),
+        "the one status write of a pass",
+    ),
+    Rule(
+        GROUP,
+        tuple(f"{kind.plural}/finalizers" for kind in KINDS),
         ("update",),
         "owner references that block deletion, where that admission plugin is on",
     ),
@@ -35,7 +43,13 @@ RUNS: tuple[Rule, ...] = (
         "batch",
         ("jobs",),
         ("list", "watch", "create", "patch", "delete"),
-        "worker and evaluation Jobs",
+        "worker, evaluation and curation Jobs",
+    ),
+    Rule(
+        "ray.io",
+        ("rayjobs",),
+        ("list", "watch", "create", "patch", "delete"),
+        "curation passes on Ray, where KubeRay is installed",
     ),
     Rule("", ("pods",), ("get", "list", "watch", "delete"), "workers; lost and old failed pods are deleted"),
     Rule(

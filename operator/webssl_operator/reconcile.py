@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -12,8 +12,11 @@ import structlog
 
 from webssl_operator.act.executor import Executor, OutdatedError
 from webssl_operator.cluster.api import ApiError
-from webssl_operator.cluster.caches import Caches, RunKey
-from webssl_operator.plan.planner import Plan, plan
+from webssl_operator.cluster.caches import Caches
+from webssl_operator.kinds.handling import Handling
+from webssl_operator.observe.belonging import Key
+from webssl_operator.observe.family import Facts, Head
+from webssl_operator.plan.decision import Plan
 from webssl_operator.settings import Settings
 from webssl_operator.wakeups.keyed_queue import KeyedQueue
 
@@ -33,14 +36,18 @@ class Reconciler:
     def __init__(
         self,
         caches: Caches,
-        queue: KeyedQueue[RunKey],
+        queue: KeyedQueue[Key],
         executor: Executor,
         settings: Settings,
         clock: Callable[[], datetime],
         watcher: Watcher,
+        handlings: Mapping[str, Handling],
+        ray_jobs: Callable[[], bool],
     ) -> None:
+        """handlings: by kind. ray_jobs: whether the API server serves KubeRay's RayJob."""
         self._caches, self._queue, self._executor = caches, queue, executor
         self._settings, self._clock, self._watcher = settings, clock, watcher
+        self._handlings, self._ray_jobs = handlings, ray_jobs
 
     async def run(self) -> None:
         """Make passes with bounded concurrency until cancelled."""
@@ -56,10 +63,10 @@ class Reconciler:
             finally:
                 self._queue.done(key)
 
-    async def _guarded(self, key: RunKey) -> None:
-        """A pass whose failure is a matter of this run alone: it is tried again with back-off."""
+    async def _guarded(self, key: Key) -> None:
+        """A pass whose failure is a matter of this object alone: it is tried again with back-off."""
         begin = time.monotonic()
-        bound = log.bind(namespace=key[0], run=key[1])
+        bound = log.bind(namespace=key.namespace, kind=key.kind, run=key.name)
         try:
             decided = await self.one_pass(key)
         except OutdatedError as again:
@@ -78,15 +85,16 @@ class Reconciler:
             self._queue.succeeded(key)
             self._watcher.passed(time.monotonic() - begin, decided)
 
-    async def one_pass(self, key: RunKey) -> Plan | None:
-        """Observe, plan, act; None when the run is gone. Raises ApiError and OutdatedError."""
-        snapshot = self._caches.snapshot(key)
-        if snapshot is None:
+    async def one_pass(self, key: Key) -> Plan | None:
+        """Observe, plan, act; None when the object is gone. Raises ApiError and OutdatedError."""
+        family = self._caches.family(key)
+        if family is None:
             self._queue.cancel(key)
             return None
         now = self._clock()
-        decided = plan(snapshot, now, self._settings)
-        await self._executor.carry_out(snapshot.run, decided)
+        handling = self._handlings[key.kind]
+        decided = handling.plan(family, now, self._settings, self._facts(handling, family.head))
+        await self._executor.carry_out(family.head, decided)
         if decided.wake is not None:
             self._queue.add_at(key, (decided.wake - now).total_seconds())
         else:
@@ -94,12 +102,21 @@ class Reconciler:
         if decided.actions or decided.status is not None:
             log.info(
                 "pass",
-                namespace=key[0],
-                run=key[1],
-                phase=decided.status.phase if decided.status else snapshot.run.status.phase,
+                namespace=key.namespace,
+                kind=key.kind,
+                run=key.name,
+                phase=decided.status.phase if decided.status else family.head.phase,
                 actions=[describe(action) for action in decided.actions],
             )
         return decided
+
+    def _facts(self, handling: Handling, head: Head) -> Facts:
+        referred = handling.refers_to(head)
+        return Facts(
+            self._ray_jobs(),
+            self._caches.head_of(referred) if referred is not None else None,
+            self._caches.neighbours(handling.regards, head.namespace),
+        )
 
 
 def describe(action: object) -> str:

@@ -33,9 +33,10 @@ class Pace:
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings. namespaces: empty means every namespace."""
+    """All settings. namespaces: empty means every namespace. evaluation_priority: priority class of evaluation pods, empty for none."""
 
     images: Images = Images()
+    evaluation_priority: str = ""
     pace: Pace = Pace()
     namespaces: tuple[str, ...] = ()
     metrics_port: int = 9401
@@ -48,6 +49,7 @@ class Settings:
     leader_election: bool = True
     concurrency: int = 16
     resync: float = 600.0
+    discovery: float = 60.0
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -59,6 +61,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
             trainer=get("WEBSSL_TRAINER_IMAGE") or Images.trainer,
             evaluation=get("WEBSSL_EVAL_IMAGE") or Images.evaluation,
         ),
+        evaluation_priority=get("WEBSSL_EVALUATION_PRIORITY_CLASS", ""),
         pace=Pace(progress=_number(get("WEBSSL_STATUS_INTERVAL"), "WEBSSL_STATUS_INTERVAL", Pace.progress)),
         namespaces=names,
         metrics_port=int(_number(get("WEBSSL_METRICS_PORT"), "WEBSSL_METRICS_PORT", 9401)),
@@ -71,6 +74,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         leader_election=get("WEBSSL_LEADER_ELECTION", "true").lower() != "false",
         concurrency=int(_number(get("WEBSSL_CONCURRENCY"), "WEBSSL_CONCURRENCY", 16)),
         resync=_number(get("WEBSSL_RESYNC_SECONDS"), "WEBSSL_RESYNC_SECONDS", 600.0),
+        discovery=_number(get("WEBSSL_DISCOVERY_SECONDS"), "WEBSSL_DISCOVERY_SECONDS", 60.0),
     )
 
 

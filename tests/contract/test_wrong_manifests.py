@@ -9,12 +9,14 @@ import pytest
 import yaml
 from kubernetes import client
 from kubernetes.client.rest import ApiException
+from webssl_api.kinds import KINDS
 from webssl_api.run import GROUP, PLURAL, VERSION
 
-from tests.manifests.valid import valid_run
-from tests.manifests.wrong import CHANGE, CREATE, Wrong
+from tests.manifests.valid import valid_curation, valid_evaluation, valid_run
+from tests.manifests.wrong import CHANGE, CREATE, OTHER_CHANGES, OTHER_KINDS, Wrong
 
 NAMESPACE = "default"
+PLURALS = {kind.name: kind.plural for kind in KINDS}
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +25,9 @@ def runs(kube: client.ApiClient) -> client.CustomObjectsApi:
 
 
 def _create(runs: client.CustomObjectsApi, manifest: dict[str, Any]) -> Any:
+    plural = PLURALS[manifest["kind"]]
     return runs.create_namespaced_custom_object(
-        GROUP, VERSION, NAMESPACE, PLURAL, manifest, dry_run="All", field_validation="Strict"
+        GROUP, VERSION, NAMESPACE, plural, manifest, dry_run="All", field_validation="Strict"
     )
 
 
@@ -45,6 +48,43 @@ def test_a_wrong_manifest_is_refused_with_the_mend(runs: client.CustomObjectsApi
         _create(runs, wrong.manifest())
     assert caught.value.status in (400, 422)
     assert wrong.says in yaml.safe_load(caught.value.body)["message"]
+
+
+def test_the_valid_objects_of_the_other_kinds_are_taken_and_their_defaults_are_filled_in(
+    runs: client.CustomObjectsApi,
+) -> None:
+    curation, evaluation = _create(runs, valid_curation()), _create(runs, valid_evaluation())
+    assert curation["spec"]["scorers"]["text"]["lightShare"] == 0.503
+    assert (curation["spec"]["engine"], curation["spec"]["maxRetries"]) == ("auto", 3)
+    assert evaluation["spec"]["encoder"]["objective"] == "dino"
+    assert evaluation["spec"]["suites"][0]["knn"]["k"] == 20
+
+
+@pytest.mark.parametrize("wrong", OTHER_KINDS, ids=lambda wrong: f"{wrong.valid.__name__}: {wrong.name}")
+def test_a_wrong_manifest_of_another_kind_is_refused_with_the_mend(
+    runs: client.CustomObjectsApi, wrong: Wrong
+) -> None:
+    test_a_wrong_manifest_is_refused_with_the_mend(runs, wrong)
+
+
+@pytest.mark.parametrize("wrong", OTHER_CHANGES, ids=lambda wrong: f"{wrong.valid.__name__}: {wrong.name}")
+def test_what_the_work_of_another_kind_depends_on_cannot_change(
+    runs: client.CustomObjectsApi, wrong: Wrong
+) -> None:
+    manifest = wrong.valid()
+    plural, name = PLURALS[manifest["kind"]], manifest["metadata"]["name"]
+    version = runs.create_namespaced_custom_object(GROUP, VERSION, NAMESPACE, plural, manifest)["metadata"][
+        "resourceVersion"
+    ]
+    changed = wrong.manifest()
+    changed["metadata"]["resourceVersion"] = version
+    try:
+        with pytest.raises(ApiException) as caught:
+            runs.replace_namespaced_custom_object(GROUP, VERSION, NAMESPACE, plural, name, changed)
+        assert caught.value.status == 422
+        assert wrong.says in yaml.safe_load(caught.value.body)["message"]
+    finally:
+        runs.delete_namespaced_custom_object(GROUP, VERSION, NAMESPACE, plural, name)
 
 
 @pytest.fixture(scope="module")

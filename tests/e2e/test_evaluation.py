@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from webssl_api import Phase, RunStatus, labels
+from webssl_api import GROUP, VERSION, Phase, RunStatus, labels
+from webssl_api.evaluation_object import KIND, PLURAL, EvaluationObjectStatus, WebSSLEvaluation
 from webssl_api.status import SuiteStatus
 from webssl_cli.demo.manifest import ROOT
 from webssl_trainer.storage import join
@@ -17,7 +18,7 @@ from webssl_trainer.storage import join
 from tests.e2e.dashboards import WatchedRun, assert_every_query_has_data
 from tests.e2e.lab import Lab
 from tests.e2e.lab.lab import wait_for
-from tests.e2e.lab.manifests import training_run
+from tests.e2e.lab.manifests import BATCH, training_run
 
 NAME = "scored"
 SUITES: list[dict[str, Any]] = [
@@ -55,7 +56,9 @@ class Scored:
 def scored(lab: Lab) -> Scored:
     """A run that loses a worker while it trains, and its VQA pod while that works."""
     began = time.time()
-    lab.apply(training_run(NAME, lab.namespace, lab.place, workers=(2, 2), steps=240, suites=SUITES))
+    run = training_run(NAME, lab.namespace, lab.place, workers=(2, 2), steps=240, suites=SUITES)
+    run["spec"]["evaluation"]["periodic"] = {"everySamples": 100 * BATCH, "suites": ["knn"]}
+    lab.apply(run)
     lab.until_training(NAME, 20, workers=2)
     lab.force_delete(lab.worker(NAME, 1))
     trained = lab.until(NAME, "evaluation", lambda s: s.phase is Phase.EVALUATING, 360)
@@ -103,6 +106,62 @@ def test_the_vqa_score_is_printed_beside_the_prior(scored: Scored) -> None:
     scores = scored.suite("vqa").scores
     assert 0 <= scores["accuracy"] <= 100
     assert 0 < scores["prior"] < 100
+
+
+def test_checkpoints_on_the_way_are_scored_beside_training(scored: Scored) -> None:
+    """At most one at a time, so that one may be skipped on a slow machine; never is all of it."""
+    beside = scored.status.evaluations
+    assert beside
+    done = [one for one in beside if one.phase == "Succeeded"]
+    assert done, beside
+    final = scored.status.last_checkpoint
+    assert final is not None
+    for one in done:
+        assert [suite.name for suite in one.suites] == ["knn"]
+        assert one.suites[0].scores["top1"] > one.suites[0].scores["prior"]
+        assert 100 * BATCH <= one.samples < 240 * BATCH
+        assert one.checkpoint_digest != final.digest
+
+
+def test_any_checkpoint_is_scored_by_an_object_of_its_own_and_nothing_is_scored_twice(
+    lab: Lab, scored: Scored
+) -> None:
+    checkpoint = scored.status.last_checkpoint
+    assert checkpoint is not None
+    file = join(checkpoint.uri, "eval", "knn", "scores.json")
+    before = lab.storage.read(file)
+    five = {"name": "knn-5", "knn": {**SUITES[0]["knn"], "k": 5}}
+    status = _evaluated(lab, checkpoint.uri, [SUITES[0], five])
+    assert status.checkpoint_digest == checkpoint.digest
+    same, other = status.suites
+    assert same.scores == pytest.approx(scored.suite("knn").scores)
+    assert other.scores["top1"] > other.scores["prior"]
+    assert lab.storage.read(file) == before
+
+
+def _evaluated(lab: Lab, uri: str, suites: list[dict[str, Any]]) -> EvaluationObjectStatus:
+    """Status of a WebSSLEvaluation of the run's checkpoint, once all its suites are over."""
+    manifest = {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": KIND,
+        "metadata": {"name": "again", "namespace": lab.namespace},
+        "spec": {
+            "run": {"name": NAME},
+            "checkpoint": {"uri": uri},
+            "suites": suites,
+            "template": lab.run(NAME).spec.evaluation.template.to_dict(),
+        },
+    }
+    lab.create(PLURAL, manifest)
+
+    def over() -> EvaluationObjectStatus | None:
+        raw = lab.custom.get_namespaced_custom_object(GROUP, VERSION, lab.namespace, PLURAL, "again")
+        status = WebSSLEvaluation.parse(raw).status
+        return status if status.phase in ("Succeeded", "Failed") else None
+
+    status = wait_for(over, 240, "the evaluation to be over")
+    assert status.phase == "Succeeded", status.message
+    return status
 
 
 def test_every_query_of_the_dashboards_has_data(lab: Lab, scored: Scored) -> None:

@@ -1,4 +1,4 @@
-"""One small valid run; every test of the API changes a copy of it."""
+"""One small valid object of each kind; every test of the API changes a copy of it."""
 
 from __future__ import annotations
 
@@ -36,6 +36,45 @@ _RUN: dict[str, Any] = {
 }
 
 
+_CURATION: dict[str, Any] = {
+    "apiVersion": "webssl.dev/v1alpha1",
+    "kind": "WebSSLCuration",
+    "metadata": {"name": "text", "namespace": "default"},
+    "spec": {
+        "data": {
+            "source": "s3://shards/{000..003}.tar",
+            "storage": {"secretRef": {"name": "s3-credentials"}},
+        },
+        "scorers": {"text": {}, "quality": {}},
+        "output": {"uri": "s3://scores/text"},
+        "ranges": 2,
+        "parallelism": 2,
+    },
+}
+
+_EVALUATION: dict[str, Any] = {
+    "apiVersion": "webssl.dev/v1alpha1",
+    "kind": "WebSSLEvaluation",
+    "metadata": {"name": "imported", "namespace": "default"},
+    "spec": {
+        "checkpoint": {"uri": "s3://models/dinov2-small", "digest": "0123456789ab"},
+        "encoder": {"size": "S", "patchSize": 14, "resolution": 518},
+        "storage": {"secretRef": {"name": "s3-credentials"}},
+        "suites": [{"knn": {"train": "s3://labelled/train-0.tar", "test": "s3://labelled/test-0.tar"}}],
+    },
+}
+
+
 def valid_run() -> dict[str, Any]:
     """A fresh copy."""
     return copy.deepcopy(_RUN)
+
+
+def valid_curation() -> dict[str, Any]:
+    """A fresh copy."""
+    return copy.deepcopy(_CURATION)
+
+
+def valid_evaluation() -> dict[str, Any]:
+    """A fresh copy."""
+    return copy.deepcopy(_EVALUATION)

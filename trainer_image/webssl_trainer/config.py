@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
+from webssl_api import env
 from webssl_api.data import DataSpec, FilterSpec
 from webssl_api.model import Weights
 from webssl_api.resolved import ResolvedRun
@@ -15,7 +16,7 @@ from webssl_trainer.checkpoint.identity import identity_of
 from webssl_trainer.checkpoint.origin import StartFrom
 from webssl_trainer.configs import objective_config
 from webssl_trainer.configs.architecture import architecture
-from webssl_trainer.data import BatchPlan, CropSpec, Filter, Source
+from webssl_trainer.data import BatchPlan, CacheSpec, CropSpec, Filter, Source
 from webssl_trainer.errors import UserError
 from webssl_trainer.model import Compute, VitConfig
 from webssl_trainer.objectives.interface import ObjectiveConfig
@@ -55,6 +56,7 @@ class TrainerConfig:
     storage: StorageOptions
     identity: dict[str, object]
     start_from: StartFrom | None = None
+    cache: CacheSpec | None = None
 
     @property
     def total_steps(self) -> int:
@@ -114,7 +116,17 @@ def trainer_config(run: ResolvedRun) -> TrainerConfig:
         start_from=None
         if start is None
         else StartFrom(start.checkpoint, start.digest or "", start.weights is Weights.ENCODER),
+        cache=_cache(spec),
     )
+
+
+def _cache(spec: WebSSLRunSpec) -> CacheSpec | None:
+    """The cache as rank 0 of a worker sees it; see `Session.loader`."""
+    cache = spec.data.cache
+    if cache is None:
+        return None
+    folder = Path(cache.path or env.CACHE_MOUNT) / "blocks"
+    return CacheSpec(folder, cache.max_bytes, local_world=spec.workers.processes_per_worker)
 
 
 def _sources(data: DataSpec) -> tuple[Source, ...]:

@@ -46,7 +46,10 @@ def import_(
         "a run that is evaluated on it says:\n"
         f"  model: {{size: {done.size}, patchSize: {done.config.patch_size}}}\n"
         f"  objective: {{{done.objective}: {{...}}}}\n"
-        f"  schedule: {{stages: [{{resolution: {done.config.image_size}, ...}}], ...}}",
+        f"  schedule: {{stages: [{{resolution: {done.config.image_size}, ...}}], ...}}\n"
+        "a WebSSLEvaluation of it says:\n"
+        f"  encoder: {{size: {done.size}, patchSize: {done.config.patch_size}, objective: {done.objective}, "
+        f"resolution: {done.config.image_size}}}",
         markup=False,
         soft_wrap=True,
     )

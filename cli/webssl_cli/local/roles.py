@@ -34,7 +34,7 @@ def evaluation(resolved: ResolvedRun) -> Role:
         entrypoint="python",
         args=["-m", "webssl_eval"],
         env={
-            **storage_environment(resolved.spec),
+            **storage_environment(resolved.spec.data.storage),
             **{variable.name: variable.value for variable in template.env},
         },
     )

@@ -43,15 +43,24 @@ class Position:
 
 @dataclass(frozen=True)
 class Document:
-    """One YAML document.
+    """One YAML document, or one object inside it.
 
     Attributes:
         content: the parsed value.
         positions: where each field begins, by its path; the empty path is the document's begin.
+        number: which document of its file it is, or is part of; the first is 1.
+        within: for an item of a List the way to it inside the document, such as ("items", 3); else empty.
     """
 
     content: Any
     positions: dict[Path, Position]
+    number: int = 1
+    within: Path = ()
+
+    @property
+    def place(self) -> str:
+        """Which item of which document it is, such as `document 2, items[3]`; empty for a whole document."""
+        return f"document {self.number}, {dotted(self.within)}" if self.within else ""
 
     def find(self, path: Path) -> Position:
         """Where `path` stands, or its nearest parent that stands in the file."""
@@ -63,36 +72,44 @@ class Document:
 
 
 def documents(text: str) -> list[Document]:
-    """The documents of a YAML file, empty ones left out.
+    """The documents of a YAML file; empty ones are left out, but have a number.
 
     Raises:
         yaml.YAMLError: the text is no YAML; its problem_mark says where.
     """
     loader = _Loader(text)
     found = []
+    number = 0
     try:
         while loader.check_node():
+            number += 1
             node = loader.get_node()
             positions = dict(_positions(node, ())) if node is not None else {}
             content = loader.construct_document(node)
             if content is not None:
-                found.append(Document(content, positions))
+                found.append(Document(content, positions, number))
     finally:
         loader.dispose()
     return found
 
 
-def _positions(node: yaml.Node, path: Path) -> Iterator[tuple[Path, Position]]:
+def _positions(
+    node: yaml.Node, path: Path, above: tuple[yaml.Node, ...] = ()
+) -> Iterator[tuple[Path, Position]]:
+    if node in above:
+        problem = "the value of an anchor holds an alias of itself"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
     yield path, _mark(node)
+    above = (*above, node)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             inner = (*path, str(key.value))
-            yield from _positions(value, inner)
+            yield from _positions(value, inner, above)
             # A field is found at its key: a block value begins only on the next line.
             yield inner, _mark(key)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            yield from _positions(item, (*path, index))
+            yield from _positions(item, (*path, index), above)
 
 
 def _mark(node: yaml.Node) -> Position:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 from webssl_cli.manifest.positions import Document, Path, Position
@@ -39,7 +40,7 @@ def filled(document: Document) -> Document:
         metadata["annotations"] = {**(metadata.get("annotations") or {}), RECIPE: name}
     here = document.find(_AT)
     inherited: dict[Path, Position] = dict.fromkeys(_paths(content["spec"], ("spec",)), here)
-    return Document(content, {**inherited, **document.positions})
+    return replace(document, content=content, positions={**inherited, **document.positions})
 
 
 def lacking(document: Document) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from webssl_api.recipe import Layer, Origin, load, origin_of
@@ -72,6 +72,6 @@ def compose(
         "spec": {**overrides, **({"recipe": recipe} if recipe else {})},
     }
     layers = load(recipe).layers if recipe else ()
-    made = filled(Document(full, document.positions))
+    made = filled(replace(document, content=full))
     made.content["spec"] = with_settings(made.content["spec"], settings)
     return Composed(made, recipe or "", (*layers, Layer("manifest", overrides, {})), tuple(settings))

@@ -25,7 +25,7 @@ def composed(name: str, file: FilePath | None, written: Sequence[str]) -> Compos
 
 
 def rendered(name: str | None, file: FilePath | None, written: Sequence[str], run: str | None) -> str:
-    """YAML of the documents of `file` with every recipe filled in; other kinds stay as they are.
+    """YAML of the documents of `file` with every recipe filled in; items of Lists are documents, other kinds stay as they are.
 
     Raises:
         CliError, RecipeError: file, recipe or argument is wrong, or what comes out is no valid run.

@@ -24,7 +24,7 @@ from webssl_eval.encoders.vit import VitEncoder
 
 
 def pinned_manifest(storage: Storage, folder: str, digest: str) -> CheckpointManifest:
-    """The manifest of a checkpoint folder, if it is the one that was pinned.
+    """The manifest of a checkpoint folder, if it is the one that was pinned, by its digest or the first digits of it.
 
     Raises:
         UserError: no manifest there, not readable, or its digest is another one.
@@ -40,7 +40,7 @@ def pinned_manifest(storage: Storage, folder: str, digest: str) -> CheckpointMan
         raise UserError(
             f"{url} is not readable ({str(error).splitlines()[0]}); evaluate another checkpoint"
         ) from error
-    if manifest.digest != digest:
+    if not manifest.digest.startswith(digest):
         raise UserError(
             f"{folder} has digest {manifest.digest}, but the evaluation is pinned to {digest}: the folder was "
             "overwritten, or the pin is of another checkpoint; start the evaluation again for this one"

@@ -11,6 +11,7 @@ from torch import Tensor
 from webssl_trainer.data import EvalTransform
 from webssl_trainer.model import VisionTransformer, VitConfig, initialise
 
+from webssl_eval.encoders.attention import last_attention
 from webssl_eval.encoders.interface import Features
 
 
@@ -70,6 +71,12 @@ class VitEncoder:
         with self._precision():
             outputs = self._vit.features(images.to(self._device, non_blocking=True), layers)
             return [self._features(norm(output.cls), norm(output.patches)) for output in outputs]
+
+    @torch.inference_mode()
+    def attention(self, images: Tensor) -> Tensor:
+        """Attention of the last block's CLS token to the patches of prepared views, float32 (B, heads, R, C) on the CPU."""
+        with self._precision():
+            return last_attention(self._vit, images.to(self._device))
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda")

@@ -130,10 +130,12 @@ def _ones(inputs_BLH: Tensor) -> Tensor:
     return torch.ones(inputs_BLH.shape[:2], dtype=torch.int64, device=inputs_BLH.device)
 
 
-def load_language_model(folder: Path, device: torch.device) -> LanguageModel:
+def load_language_model(
+    folder: Path, device: torch.device, dtype: torch.dtype | None = None
+) -> LanguageModel:
     """Load from a folder in transformers' layout; nothing is looked up elsewhere.
 
-    Weights are bfloat16 on a GPU that has it, and float32 on CPUs (measured there: no slower than bfloat16).
+    dtype: of the weights; None for bfloat16 on a GPU that has it, and float32 on CPUs (measured there: no slower than bfloat16).
 
     Raises:
         UserError: transformers cannot load it, or its tokenizer has no token that ends a text.
@@ -144,7 +146,7 @@ def load_language_model(folder: Path, device: torch.device) -> LanguageModel:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     half = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    dtype = torch.bfloat16 if half else torch.float32
+    dtype = dtype or (torch.bfloat16 if half else torch.float32)
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model: Any = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=dtype)

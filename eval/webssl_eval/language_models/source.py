@@ -20,6 +20,7 @@ from webssl_trainer.storage import Storage, canonical
 from webssl_eval.language_models.convert import convert_gguf
 
 PACKAGE = "package:"
+_SMALL = 1 << 20
 MODELS_VARIABLE = "WEBSSL_MODELS"
 """Folder of models that were converted when the image was built; see `python -m webssl_eval.language_models`."""
 
@@ -65,6 +66,17 @@ def identity_of(name: str) -> str:
     if name.startswith(PACKAGE):
         return PACKAGE + packaged_model(name.removeprefix(PACKAGE)).folder
     return name if "://" in name else str(Path(name).absolute())
+
+
+def contents_of(folder: Path) -> str:
+    """SHA-256 over a model's files: names and sizes, and the bytes of small ones (settings, templates)."""
+    found = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        size = path.stat().st_size
+        found.update(f"{path.relative_to(folder)} {size}\n".encode())
+        if size <= _SMALL:
+            found.update(path.read_bytes())
+    return found.hexdigest()
 
 
 def local_folder(

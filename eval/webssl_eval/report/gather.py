@@ -11,6 +11,7 @@ from webssl_trainer.checkpoint.layout import CHECKPOINTS, IDENTITY_NAME, split_a
 from webssl_trainer.errors import UserError
 from webssl_trainer.storage import Storage, StorageNotFoundError, join
 
+from webssl_eval.encoder_pictures import PICTURE
 from webssl_eval.published.trained import Trained, trained_of
 from webssl_eval.report.account import Account, Picture, Subject, SuiteResult
 from webssl_eval.report.benchmarked import benchmarked
@@ -62,7 +63,7 @@ def account(
         benchmarked=tuple(answered),
         suites=tuple(_suite(item) for item in found.scores.values()),
         examples=tuple(examples),
-        encoder_pictures=tuple(_encoder_pictures(storage, found)),
+        encoder_pictures=(*_encoder_pictures(storage, found), *_watched_pictures(storage, found)),
         heat_maps=tuple(_heat_maps(storage, found)),
         cost=_evaluation_cost(found.scores),
         notes=(*found.notes, *notes),
@@ -157,7 +158,7 @@ def _suite(scores: Scores) -> SuiteResult:
         version=report.suite_version,
         questions=report.questions,
         scores=report.scores,
-        data=str(settings.get("test") or settings.get("pairs") or "-"),
+        data=str(settings.get("test") or settings.get("testPairs") or settings.get("pairs") or "-"),
         data_digest=scores.data_digest,
         seconds=_total(seconds) if isinstance(seconds, dict) else None,
         time=report.time,
@@ -192,6 +193,16 @@ def _encoder_pictures(storage: Storage, found: Found) -> list[Picture]:
         kind = url.rpartition("/")[2].removesuffix(".png").split("-", 2)[2]
         pictures += _picture(storage, url, f"{titles.get(kind, kind)} (step {max(reached):,})")
     return pictures
+
+
+def _watched_pictures(storage: Storage, found: Found) -> list[Picture]:
+    """What the encoder made of the first pictures of a suite: of the first suite that drew it, since all show the same encoder."""
+    for folder, scores in found.scores.items():
+        title = f"where the last block's class token looks, on pictures of the suite {scores.report.suite}"
+        drawn = _picture(storage, join(folder, PICTURE), title)
+        if drawn:
+            return drawn
+    return []
 
 
 def _heat_maps(storage: Storage, found: Found) -> list[Picture]:

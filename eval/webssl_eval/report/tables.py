@@ -21,6 +21,13 @@ PROBES = {
     "depth-lin4": ("rmse", "NYUv2 depth lin.4, RMSE m"),
 }
 """By kind and variant of a suite: the metric that the paper has, and on what."""
+ZERO_SHOT = {
+    "top1": "classification, top-1 %",
+    "top5": "classification, top-5 %",
+    **{f"imageToTextR{k}": f"image to text, R@{k} %" for k in (1, 5, 10)},
+    **{f"textToImageR{k}": f"text to image, R@{k} %" for k in (1, 5, 10)},
+}
+"""Metrics of the `zeroshot` suite, and what they are called."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,14 @@ class Table:
 
 def tables_of(accounts: Sequence[Account]) -> tuple[Table, ...]:
     """All tables that have something to say, in the order of the report."""
-    found = [comparison(accounts), probes(accounts), *map(suites, accounts), cost(accounts)]
+    found = [
+        comparison(accounts),
+        probes(accounts),
+        zero_shot(accounts),
+        side_by_side(accounts),
+        *map(suites, accounts),
+        cost(accounts),
+    ]
     return tuple(table for table in found if table.rows)
 
 
@@ -89,6 +103,55 @@ def probes(accounts: Sequence[Account]) -> Table:
         (
             "the paper's are on the sets that stand in the rows' heads; a run's are on the data of its own suites, named below",
         ),
+    )
+
+
+def zero_shot(accounts: Sequence[Account]) -> Table:
+    """What the runs' text towers read in them; the paper has no such row."""
+    rows = []
+    for metric, title in ZERO_SHOT.items():
+        own = tuple(_probe(account, "zeroshot", metric) for account in accounts)
+        if any(number.value is not None for number in own):
+            rows.append(Row(title, own))
+    return Table(
+        "Zero-shot, through a text tower on the frozen encoder",
+        tuple(account.subject.name for account in accounts),
+        tuple(rows),
+        len(accounts),
+        ("on the data of the runs' own suites, named below, where the scores by lot stand too",),
+    )
+
+
+def side_by_side(accounts: Sequence[Account]) -> Table:
+    """Suites that several of the runs have: equal name, kind and version, on equal data. A column each run."""
+    found: dict[tuple[str, str, int, str], dict[int, SuiteResult]] = {}
+    for number, account in enumerate(accounts):
+        for suite in account.suites:
+            found.setdefault((suite.name, suite.kind, suite.version, suite.data_digest), {})[number] = suite
+    rows = []
+    for (name, *_), by_run in found.items():
+        metrics = (
+            sorted({metric for suite in by_run.values() for metric in suite.scores})
+            if len(by_run) > 1
+            else []
+        )
+        for metric in metrics:
+            if not any(_in_comparison(metric, accounts[number].benchmarked) for number in by_run):
+                values = [by_run[n].scores.get(metric) if n in by_run else None for n in range(len(accounts))]
+                label = "partial" if metric.endswith("_partial") else ""
+                rows.append(
+                    Row(
+                        f"{name}: {metric}",
+                        tuple(Number(value, label if value is not None else "") for value in values),
+                        unit=UNITS.get(metric, "%"),
+                    )
+                )
+    return Table(
+        "The runs side by side",
+        tuple(account.subject.name for account in accounts),
+        tuple(rows),
+        len(accounts),
+        ("suites of one name and version that were scored on the same data",),
     )
 
 

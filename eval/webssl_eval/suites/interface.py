@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from webssl_trainer.storage import Storage
 
 from webssl_eval.encoders import Encoder
 from webssl_eval.features import Progress
+from webssl_eval.merging.part import WHOLE, Part
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a suite needs in order to keep things beside the checkpoint for other suites and other pods, and to use several processes.
+
+    Attributes:
+        folder: URL, `{checkpoint}/eval`; what lies there below other names than a suite's is shared.
+        digest: of the checkpoint.
+        encoder_at: makes the encoder anew, by resolution (None for the run's own) and device; can be pickled to another process.
+        processes: how many processes may train together on this machine: one a GPU.
+    """
+
+    folder: str
+    digest: str
+    encoder_at: Callable[[int | None, torch.device], Encoder]
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -19,13 +37,15 @@ class Workplace:
     """What a suite runs with.
 
     storage: where data sets are. scratch: a folder for large temporary files. device: where networks run.
-    progress: told what is done.
+    progress: told what is done. kept: see `Kept`; None where nothing outlives the suite. part: which questions are answered here.
     """
 
     storage: Storage
     scratch: Path
     device: torch.device
     progress: Progress
+    kept: Kept | None = None
+    part: Part = WHOLE
 
 
 @dataclass(frozen=True)
@@ -78,5 +98,18 @@ class Suite(Protocol):
 
         Raises:
             UserError: the data, a setting or the language model is wrong.
+        """
+        ...
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """A suite whose questions several pods may share. Its `run` answers those of `place.part`, and leaves out scores over a part."""
+
+    def merge(self, parts: Sequence[Outcome], place: Workplace) -> Outcome:
+        """What `run` finds for the whole, from the outcomes of all parts in their order. Equal parts give equal outcomes.
+
+        Raises:
+            UserError: the parts are not those of the same questions.
         """
         ...

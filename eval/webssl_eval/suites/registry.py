@@ -30,4 +30,8 @@ def suite_for(spec: SuiteSpec) -> Suite:
         from webssl_eval.suites.vqa.suite import VisualQuestions
 
         return VisualQuestions(spec.vqa)
+    if spec.zeroshot is not None:
+        from webssl_eval.suites.zeroshot.suite import ZeroShot
+
+        return ZeroShot(spec.zeroshot)
     raise AssertionError("the API admits exactly one kind per suite")

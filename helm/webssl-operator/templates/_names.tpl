@@ -38,6 +38,14 @@ app.kubernetes.io/part-of: webssl
 {{- end -}}
 {{- end -}}
 
+{{- define "webssl.evaluationPriority" -}}
+{{- if .Values.evaluationPriority.create -}}
+{{- default (printf "%s-evaluation" (include "webssl.fullname" .)) .Values.evaluationPriority.name -}}
+{{- else -}}
+{{- .Values.evaluationPriority.name -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* Takes (dict "root" $ "image" .Values.images.operator). A digest wins over the tag; an empty tag is the chart's appVersion. */ -}}
 {{- define "webssl.image" -}}
 {{- $registry := .root.Values.images.registry -}}

@@ -61,12 +61,59 @@ _RUNS_ROW = Row(
     ),
 )
 
+_CURATION = "max by (namespace, curation)"
+_OTHER_KINDS_ROW = Row(
+    "Curation passes and evaluations of single checkpoints",
+    (
+        Panel(
+            "Passes by phase",
+            "WebSSLCurations: `kubectl get wsc` has each.",
+            "short",
+            (Query("max by (phase) (webssl_curations)", "{{phase}}"),),
+            Show.STACKED,
+            width=6,
+        ),
+        Panel(
+            "Images scored per second",
+            "Over all passes and pods.",
+            "short",
+            # Without a pass that scores there is no series, and nothing is scored.
+            (
+                Query(
+                    f"sum({_CURATION} (webssl_curation_images_per_second)) or vector(0)", "images per second"
+                ),
+            ),
+            width=6,
+        ),
+        Panel(
+            "Images without scores",
+            "Over all passes. Each has a row that names its cause; above spec.maxBadShare the pass fails.",
+            "short",
+            (
+                Query(
+                    "sum by (cause) (max by (namespace, curation, cause) (webssl_curation_failures)) or vector(0)",
+                    "{{cause}}",
+                ),
+            ),
+            width=6,
+        ),
+        Panel(
+            "Evaluations by phase",
+            "WebSSLEvaluations: `kubectl get wse` has each. Failed: a suite failed, and the others' scores are there.",
+            "short",
+            (Query("max by (phase) (webssl_evaluations)", "{{phase}}"),),
+            Show.STACKED,
+            width=6,
+        ),
+    ),
+)
+
 _OPERATOR_ROW = Row(
     "Operator",
     (
         Panel(
             "Time of a pass",
-            "From reading one run's state to having acted on it.",
+            "From reading one object's state to having acted on it.",
             "s",
             (
                 Query(f"histogram_quantile(0.5, {_LATENCY})", "half of them"),
@@ -88,7 +135,7 @@ _OPERATOR_ROW = Row(
         ),
         Panel(
             "Queue",
-            "Runs that wait for a pass. It grows when passes are slower than changes come.",
+            "Objects that wait for a pass. It grows when passes are slower than changes come.",
             "short",
             (Query("max(webssl_operator_queue_depth)", "waiting"),),
         ),
@@ -120,6 +167,6 @@ FLEET = Board(
     uid="webssl-fleet",
     title="Web-SSL operator and fleet",
     description="All runs, what they cost, and how well the operator keeps up.",
-    rows=(_RUNS_ROW, _OPERATOR_ROW),
+    rows=(_RUNS_ROW, _OTHER_KINDS_ROW, _OPERATOR_ROW),
     variables=(NAMESPACES, RUNS),
 )

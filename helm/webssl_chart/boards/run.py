@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webssl_chart.boards.selectors import METRES, NAMESPACE, RUN_NAME, SHARES, of_run, of_trainer
+from webssl_chart.boards.selectors import METRES, NAMESPACE, RUN_NAME, SHARES, of_run, of_trainer, over_range
 from webssl_chart.panels import Board, Panel, Query, Row, Show
 
 _PARTS = of_trainer("webssl_trainer_step_part_seconds_total")
@@ -154,14 +154,27 @@ _WORKERS = Row(
             ),
         ),
         Panel(
+            "Training data",
+            "Bytes a second of this attempt, all processes: read from the storage, used by samples, found in the cache of blocks. "
+            "Read far above used: a filter that leaves little, or a cache that reads blocks whole. Troubles of the cache cost reads, "
+            "never samples.",
+            "Bps",
+            (
+                Query(f"rate({of_trainer('webssl_trainer_data_bytes')}[$__rate_interval])", "{{kind}}"),
+                Query(of_trainer("webssl_trainer_data_cache_troubles"), "cache troubles: {{cause}}"),
+            ),
+        ),
+        Panel(
             "Broken samples and checkpoints",
             "Images of this attempt that could not be read and were replaced (by cause; `quarantine/` beside the checkpoints lists "
-            "them), reads and writes that were tried again, and checkpoints that did not verify at the last resume.",
+            "them), reads and writes that were tried again, slow reads that were asked for twice, and checkpoints that did not "
+            "verify at the last resume.",
             "short",
             (
                 Query(of_run("webssl_run_broken_samples"), "images replaced"),
                 Query(of_trainer("webssl_trainer_broken_samples_by_cause"), "broken: {{cause}}"),
                 Query(of_trainer("webssl_trainer_storage_retries"), "tried again: {{cause}}"),
+                Query(of_trainer("webssl_trainer_storage_hedges"), "asked for twice: {{result}}"),
                 Query(of_run("webssl_run_checkpoints_rejected"), "checkpoints rejected"),
             ),
         ),
@@ -202,7 +215,8 @@ _WORTH = Row(
     (
         Panel(
             "Scores",
-            "Of the final checkpoint, in per cent; the prior (always the most frequent answer or class) stands beside each score.",
+            "Of the newest checkpoint that was scored, in per cent; the prior (always the most frequent answer or class) stands beside "
+            "each score.",
             "percent",
             (
                 Query(
@@ -216,8 +230,33 @@ _WORTH = Row(
             maximum=100,
         ),
         Panel(
+            "Scores on the way",
+            "In per cent, as checkpoints are scored beside training (spec.evaluation.periodic) and at its end.",
+            "percent",
+            (
+                Query(
+                    of_run("webssl_run_evaluation_score", "suite", "metric", only=SHARES),
+                    "{{suite}} {{metric}}",
+                ),
+            ),
+            width=12,
+            decimals=1,
+            maximum=100,
+        ),
+        Panel(
+            "Scores by samples seen",
+            "Every score of the chosen time, with the samples that its checkpoint had seen; sort by `samples` to see what more of them "
+            "brought.",
+            "short",
+            (Query(over_range("webssl_run_evaluation_score", "suite", "metric", "samples"), "score"),),
+            Show.TABLE,
+            width=12,
+            decimals=2,
+            key=("suite", "metric", "samples"),
+        ),
+        Panel(
             "Errors of depth",
-            "In metres, of the final checkpoint; the prior is that of the mean depth everywhere.",
+            "In metres, of the newest checkpoint that was scored; the prior is that of the mean depth everywhere.",
             "lengthm",
             (
                 Query(

@@ -31,6 +31,12 @@ def of_run(metric: str, *labels: str, only: str = "") -> str:
     return f"max by ({', '.join(('namespace', 'run', *labels))}) ({metric}{{{chosen}}})"
 
 
+def over_range(metric: str, *labels: str) -> str:
+    """The newest value that each series of the chosen run had within the chosen time, whether it goes on or not."""
+    chosen = 'namespace="$namespace",run="$run"'
+    return f"max by ({', '.join(labels)}) (last_over_time({metric}{{{chosen}}}[$__range]))"
+
+
 def of_runs(metric: str, *labels: str, only: str = "") -> str:
     """The operator's series of the chosen runs, one for each run and value of `labels`; only: see SHARES."""
     chosen = ",".join(('namespace=~"$namespace"', 'run=~"$run"', *([only] if only else [])))

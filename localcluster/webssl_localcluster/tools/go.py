@@ -94,7 +94,18 @@ class GoBuilder:
             log=self._work / "log" / f"{tool.name}.log",
             mend=NETWORK_MEND,
         )
+        if source.beside:
+            shutil.copytree(
+                Path(self._listed(source.module, module)) / source.beside,
+                folder / Path(source.beside).name,
+                copy_function=shutil.copyfile,  # the module cache is read-only
+            )
         return target
+
+    def _listed(self, module: str, where: Path) -> str:
+        """The folder in which Go keeps a module."""
+        listed = self._nice("list", "-mod=mod", "-m", "-f", "{{.Dir}}", module)
+        return run(listed, cwd=where, env=self._env(), mend=NETWORK_MEND).strip()
 
     def _module(self, tool: Tool, source: GoModule, step: Step) -> Path:
         folder = self._work / "go" / f"{source.module.replace('/', '_')}-{tool.version}"

@@ -19,6 +19,8 @@ class GoModule:
     ldflags: str = "-s -w"
     staged: bool = False
     """The module replaces its own dependencies by folders of its tree (``./staging/...``), as Kubernetes does."""
+    beside: str = ""
+    """A folder of the module that is kept beside the program, under its last name."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ NODE = ("kubelet", "kube-proxy", "coredns")
 STORAGE = ("weed",)
 SIMULATION = ("kwok",)
 CHART = ("helm", "kubeconform")
+RAY = ("ray-operator",)
+"""KubeRay's operator, for tests of runs on Ray; nothing else needs it."""
 
 TOOLS: dict[str, Tool] = {
     tool.name: tool
@@ -123,6 +127,16 @@ TOOLS: dict[str, Tool] = {
             GoModule("helm.sh/helm/v4", "helm.sh/helm/v4/cmd/helm"),
             probe=("version", "--short"),
             fits=("3.", "4."),
+        ),
+        Tool(
+            "ray-operator",
+            "1.5.0",
+            GoModule(
+                "github.com/ray-project/kuberay/ray-operator",
+                "github.com/ray-project/kuberay/ray-operator",
+                beside="config/crd/bases",
+            ),
+            probe=("--help",),
         ),
         Tool(
             "kubeconform",

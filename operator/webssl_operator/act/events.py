@@ -1,13 +1,13 @@
-"""Kubernetes events: what happened to a run, for `kubectl describe`."""
+"""Kubernetes events: what happened to an object, for `kubectl describe`."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from webssl_api.run import API_VERSION, KIND
+from webssl_api.kind import API_VERSION
 
 from webssl_operator.cluster.api import Raw
-from webssl_operator.observe.run import RunView
+from webssl_operator.observe.family import Head
 from webssl_operator.observe.times import format_time
 from webssl_operator.plan.actions import RunEvent
 
@@ -15,21 +15,21 @@ LONGEST = 1024
 """The API server refuses longer messages."""
 
 
-def event_manifest(run: RunView, event: RunEvent, now: datetime, identity: str) -> Raw:
-    """A core/v1 Event on the run."""
+def event_manifest(head: Head, event: RunEvent, now: datetime, identity: str) -> Raw:
+    """A core/v1 Event on the object."""
     message = event.message if len(event.message) <= LONGEST else event.message[: LONGEST - 1] + "…"
     time = format_time(now)
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"generateName": f"{run.name}.", "namespace": run.namespace},
+        "metadata": {"generateName": f"{head.name}.", "namespace": head.namespace},
         "involvedObject": {
             "apiVersion": API_VERSION,
-            "kind": KIND,
-            "name": run.name,
-            "namespace": run.namespace,
-            "uid": run.uid,
-            "resourceVersion": str(run.sequence),
+            "kind": head.owner_kind,
+            "name": head.name,
+            "namespace": head.namespace,
+            "uid": head.uid,
+            "resourceVersion": str(head.sequence),
         },
         "type": "Warning" if event.warning else "Normal",
         "reason": event.reason,

@@ -1,4 +1,4 @@
-"""Carries out the plan of one run. Any refusal ends the pass; the next one starts from what is there then."""
+"""Carries out the plan of one object. Any refusal ends the pass; the next one starts from what is there then."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from webssl_api import labels
-from webssl_api.run import API_VERSION, KIND
-from webssl_api.status import RunStatus
+from webssl_api.kind import API_VERSION
 
 from webssl_operator.act.events import event_manifest
 from webssl_operator.cluster.api import ApiError, ApiServer, Raw
-from webssl_operator.cluster.caches import Caches, RunKey
+from webssl_operator.cluster.caches import Caches
+from webssl_operator.observe import rayjob
+from webssl_operator.observe.belonging import Key
 from webssl_operator.observe.configmap import ConfigMapView
+from webssl_operator.observe.family import Head
 from webssl_operator.observe.job import JobView
-from webssl_operator.observe.run import RunView
+from webssl_operator.observe.rayjob import RayJobView
 from webssl_operator.observe.times import format_time
 from webssl_operator.plan.actions import Action, Apply, BuryPod, Delete, Scale
-from webssl_operator.plan.planner import Plan
+from webssl_operator.plan.decision import Plan, Status
 
 NOT_FOUND = 404
 CONFLICT = 409
-_API_OF = {"Job": "batch/v1", "Pod": "v1", "ConfigMap": "v1"}
+_API_OF = {"Job": "batch/v1", "Pod": "v1", "ConfigMap": "v1", rayjob.KIND: rayjob.API}
 
 
 class OutdatedError(Exception):
@@ -44,41 +46,46 @@ class Executor:
         self._api, self._caches, self._publish = api, caches, publish
         self._clock, self._identity = clock, identity
 
-    async def carry_out(self, run: RunView, plan: Plan) -> None:
+    async def carry_out(self, head: Head, plan: Plan) -> None:
         """Carry out a plan. Raises ApiError or OutdatedError; then the rest of the plan is left undone."""
-        key = (run.namespace, run.name)
+        key = Key(head.namespace, head.name, head.owner_kind)
         for action in plan.actions:
-            await self._act(key, run, action)
+            await self._act(key, head, action)
         if plan.status is not None:
-            await self._write_status(run, plan.status)
+            await self._write_status(head, plan.status)
         self._caches.forget_pods(key, plan.consumed)
         for event in plan.events:
-            self._publish(event_manifest(run, event, self._clock(), self._identity))
+            self._publish(event_manifest(head, event, self._clock(), self._identity))
 
-    async def _act(self, key: RunKey, run: RunView, action: Action) -> None:
+    async def _act(self, key: Key, head: Head, action: Action) -> None:
         match action:
             case Apply():
-                await self._apply(key, run, action)
+                await self._apply(key, head, action)
             case Scale():
-                await self._scale(run, action)
+                await self._scale(head, action)
             case Delete():
-                await self._delete(run.namespace, action)
+                await self._delete(head.namespace, action)
             case BuryPod():
                 await self._bury(action)
 
-    async def _apply(self, key: RunKey, run: RunView, action: Apply) -> None:
+    async def _apply(self, key: Key, head: Head, action: Apply) -> None:
         answer = await self._created(action) or await self._api.apply(action.manifest, labels.MANAGER)
-        owners = {o["uid"] for o in answer["metadata"].get("ownerReferences", ()) if o["kind"] == KIND}
-        if owners - {run.uid} and action.kind in _API_OF:
-            # A namesake that was deleted a moment ago left it behind; what it holds must not be taken for this run's.
+        owners = {
+            o["uid"] for o in answer["metadata"].get("ownerReferences", ()) if o["kind"] == head.owner_kind
+        }
+        if owners - {head.uid} and action.kind in _API_OF:
+            # A namesake that was deleted a moment ago left it behind; what it holds must not be taken for this object's.
             # Children of other kinds hold nothing but what was applied; the garbage collector only takes the old owner off them.
-            await self._remove(answer, run.namespace)
+            await self._remove(answer, head.namespace)
             raise OutdatedError(
-                f"{action.kind} {action.name} belonged to an earlier run of this name; it is removed"
+                f"{action.kind} {action.name} belonged to an earlier {head.owner_kind} of this name; it is removed"
             )
         match action.kind:
             case "Job":
                 self._caches.put_job(JobView.of(answer))
+                return
+            case rayjob.KIND:
+                self._caches.put_ray_job(RayJobView.of(answer))
                 return
             case "ConfigMap" if answer["metadata"]["labels"][labels.ROLE] == labels.ROLE_REPORT:
                 self._caches.put_config_map(ConfigMapView.of(answer))
@@ -102,14 +109,16 @@ class Executor:
             self._api.delete(found["apiVersion"], found["kind"], namespace, meta["name"], options)
         )
 
-    async def _scale(self, run: RunView, action: Scale) -> None:
+    async def _scale(self, head: Head, action: Scale) -> None:
         spec: Raw = {}
         if action.workers is not None:
             spec |= {"parallelism": action.workers, "completions": action.workers}
+        if action.parallelism is not None:
+            spec["parallelism"] = action.parallelism
         if action.suspend is not None:
             spec["suspend"] = action.suspend
         patch = {"metadata": {"uid": action.uid}, "spec": spec}
-        answer = await self._api.merge("batch/v1", "Job", run.namespace, action.job, patch)
+        answer = await self._api.merge("batch/v1", "Job", head.namespace, action.job, patch)
         self._caches.put_job(JobView.of(answer))
 
     async def _delete(self, namespace: str, action: Delete) -> None:
@@ -156,23 +165,25 @@ class Executor:
                 return None
             raise
 
-    async def _write_status(self, run: RunView, status: RunStatus) -> None:
+    async def _write_status(self, head: Head, status: Status) -> None:
         """The one status write. It carries the version that was planned on, so an operator that has lost its Lease cannot win.
 
         A merge patch in which an absent value is null: the status is the operator's alone, and the API server does it at a third of
         the cost of an apply.
         """
         patch = {
-            "metadata": {"resourceVersion": str(run.sequence)},
+            "metadata": {"resourceVersion": str(head.sequence)},
             "status": merge_form(status.model_dump(mode="json", by_alias=True)),
         }
         try:
-            answer = await self._api.merge(API_VERSION, KIND, run.namespace, run.name, patch, "status")
+            answer = await self._api.merge(
+                API_VERSION, head.owner_kind, head.namespace, head.name, patch, "status"
+            )
         except ApiError as error:
             if error.status in (NOT_FOUND, CONFLICT):
-                raise OutdatedError(f"the run has changed meanwhile: {error}") from error
+                raise OutdatedError(f"the object has changed meanwhile: {error}") from error
             raise
-        self._caches.put_run(RunView.of(answer, run))
+        self._caches.put_head(head.renewed(answer))
 
     async def _forgiving(self, request: object) -> None:
         """Deleting what is gone, or what has another uid by now, is what was wanted."""

@@ -13,6 +13,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import client, config
+from webssl_api.kinds import KINDS
 
 Raw = dict[str, Any]
 
@@ -25,7 +26,8 @@ PLURALS: Mapping[str, str] = {
     "Role": "roles",
     "RoleBinding": "rolebindings",
     "PodDisruptionBudget": "poddisruptionbudgets",
-    "WebSSLRun": "websslruns",
+    "RayJob": "rayjobs",
+    **{kind.name: kind.plural for kind in KINDS},
     "Lease": "leases",
     "Event": "events",
 }
@@ -68,6 +70,10 @@ class ApiServer(Protocol):
 
     async def delete(self, api: str, kind: str, namespace: str, name: str, options: Raw) -> None:
         """Delete an object with DeleteOptions."""
+        ...
+
+    async def resources(self, api: str) -> list[Raw]:
+        """What an API such as ray.io/v1 has; status 404 when it is not served."""
         ...
 
     async def list_metadata(
@@ -150,6 +156,11 @@ class HttpApiServer:
         """See ApiServer.delete."""
         body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
         await self._call("DELETE", path_of(api, kind, namespace, name), {}, body)
+
+    async def resources(self, api: str) -> list[Raw]:
+        """See ApiServer.resources."""
+        found = await self._call("GET", f"/apis/{api}", {})
+        return list(found.get("resources") or ())
 
     async def list_metadata(
         self, api: str, kind: str, namespace: str, selector: str, limit: int, token: str

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import structlog
 
-from webssl_operator.cluster.api import ApiServer
-from webssl_operator.cluster.caches import Caches, RunKey
+from webssl_operator.cluster.api import ApiError, ApiServer
+from webssl_operator.cluster.caches import Caches
 from webssl_operator.cluster.kinds import KINDS, Kind
+from webssl_operator.observe.belonging import Key
 
 log = structlog.get_logger()
 PAGE = 250
+MISSING = frozenset({403, 404})
 
 
 @dataclass(frozen=True)
@@ -26,29 +28,39 @@ class Lag:
 
 
 class Audit:
-    """now: seconds on a monotonic clock. A lag that lasts longer than `patience` seconds means that the watch is stale."""
+    """now: seconds on a monotonic clock. A lag that lasts longer than `patience` seconds means that the watch is stale.
+
+    watched: whether a kind is watched at all.
+    """
 
     def __init__(
         self,
         api: ApiServer,
         caches: Caches,
-        wake: Callable[[RunKey], None],
+        wake: Callable[[Key], None],
         namespaces: Collection[str],
         now: Callable[[], float],
         patience: float = 90.0,
+        watched: Callable[[Kind], bool] = lambda _: True,
     ) -> None:
         self._api, self._caches, self._wake = api, caches, wake
         self._namespaces = tuple(namespaces) or ("",)
-        self._now, self._patience = now, patience
+        self._now, self._patience, self._watched = now, patience, watched
         self._lags: list[Lag] = []
         self._done = False
 
     async def check(self) -> None:
         """List all kinds (names and versions only), drop ghosts, note lags. Raises ApiError."""
         lags: list[Lag] = []
-        for kind in KINDS:
+        for kind in filter(self._watched, KINDS):
             for namespace in self._namespaces:
-                lags += await self._check_kind(kind, namespace)
+                try:
+                    lags += await self._check_kind(kind, namespace)
+                except ApiError as error:
+                    # Roles of an older version, or a kind that went a moment ago, must not hold up the others.
+                    if not kind.optional or error.status not in MISSING:
+                        raise
+                    log.warning("a kind cannot be looked after: grant rights of the chart", error=str(error))
         known = {(lag.kind, lag.uid): lag for lag in self._open()}
         # A lag that was there before keeps its age, even when the object has changed again since.
         self._lags = [known.get((lag.kind, lag.uid), lag) for lag in lags]

@@ -6,17 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from webssl_api import labels
-from webssl_api.run import API_VERSION
+from webssl_api import labels, run
+from webssl_api.kind import API_VERSION
 
-from webssl_operator.cluster.caches import Caches, RunKey, View
+from webssl_operator.cluster.caches import Caches, View
+from webssl_operator.kinds.handling import Handling
+from webssl_operator.kinds.registry import HANDLINGS
+from webssl_operator.observe import rayjob
+from webssl_operator.observe.belonging import Key
 from webssl_operator.observe.configmap import ConfigMapView
 from webssl_operator.observe.job import JobView
 from webssl_operator.observe.pod import PodView
-from webssl_operator.observe.run import RunView
+from webssl_operator.observe.rayjob import RayJobView
 
-CHILDREN = f"{labels.RUN},{labels.MANAGED_BY}={labels.MANAGER}"
-REPORTS = f"{CHILDREN},{labels.ROLE}={labels.ROLE_REPORT}"
+CHILDREN = f"{labels.ROLE},{labels.MANAGED_BY}={labels.MANAGER}"
+REPORTS = f"{labels.ROLE}={labels.ROLE_REPORT},{labels.MANAGED_BY}={labels.MANAGER}"
 """Only reports: the rendezvous changes with every heartbeat of every worker, and nothing in it concerns the operator."""
 
 
@@ -24,24 +28,34 @@ REPORTS = f"{CHILDREN},{labels.ROLE}={labels.ROLE_REPORT}"
 class Kind:
     """One watched kind: the server-side label selector, and how its objects go into the caches.
 
-    gather: seconds that a change waits for others of the same run, so that they make one pass. Pods and Jobs change most often and
-    least often alone: the end of a Job comes in two steps, and the status of neither is worth a write of its own.
+    gather: seconds that a change waits for others of the same object, so that they make one pass. Pods and Jobs change most often and
+    least often alone: the end of a Job comes in two steps, and the status of neither is worth a write of its own. optional: the API
+    server need not serve it.
     """
 
     api: str
     kind: str
     selector: str
     view: Callable[[Mapping[str, Any], Caches], View]
-    put: Callable[[Caches, Any], RunKey | None]
+    put: Callable[[Caches, Any], Key | None]
     gather: float = 0.2
+    optional: bool = False
 
 
-def _run_view(raw: Mapping[str, Any], caches: Caches) -> View:
-    meta = raw["metadata"]
-    return RunView.of(raw, caches.run_of((meta["namespace"], meta["name"])))
+def _own(handling: Handling) -> Kind:
+    """The watch of a kind of ours. Only that of runs is sure to be served: the others' CRDs may come later."""
+    name = handling.kind.name
+
+    def view(raw: Mapping[str, Any], caches: Caches) -> View:
+        meta = raw["metadata"]
+        before = caches.head_of(Key(meta["namespace"], meta["name"], name))
+        return before.renewed(raw) if before is not None else handling.view(raw)
+
+    return Kind(API_VERSION, name, "", view, Caches.put_head, optional=name != run.KIND)
 
 
-OWN = Kind(API_VERSION, "WebSSLRun", "", _run_view, Caches.put_run)
+OWN_KINDS: tuple[Kind, ...] = tuple(_own(handling) for handling in HANDLINGS)
+RUN_KIND = next(kind for kind in OWN_KINDS if kind.kind == run.KIND)
 CHILD_KINDS: tuple[Kind, ...] = (
     Kind("batch/v1", "Job", CHILDREN, lambda raw, _: JobView.of(raw), Caches.put_job, gather=1.0),
     Kind("v1", "Pod", CHILDREN, lambda raw, _: PodView.of(raw), Caches.put_pod, gather=1.0),
@@ -52,5 +66,13 @@ CHILD_KINDS: tuple[Kind, ...] = (
         lambda raw, _: ConfigMapView.of(raw),
         Caches.put_config_map,
     ),
+    Kind(
+        rayjob.API,
+        rayjob.KIND,
+        CHILDREN,
+        lambda raw, _: RayJobView.of(raw),
+        Caches.put_ray_job,
+        optional=True,
+    ),
 )
-KINDS: tuple[Kind, ...] = (OWN, *CHILD_KINDS)
+KINDS: tuple[Kind, ...] = (*OWN_KINDS, *CHILD_KINDS)

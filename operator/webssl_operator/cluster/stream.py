@@ -12,8 +12,9 @@ from collections.abc import Callable
 import structlog
 
 from webssl_operator.cluster.api import ApiError, HttpApiServer
-from webssl_operator.cluster.caches import Caches, RunKey
+from webssl_operator.cluster.caches import Caches
 from webssl_operator.cluster.kinds import Kind
+from webssl_operator.observe.belonging import Key
 
 log = structlog.get_logger()
 PAGE = 250
@@ -22,6 +23,7 @@ WATCH_SECONDS = 240
 SILENCE_SECONDS = 90.0
 """Bookmarks come every minute, so a watch that is silent for longer is dead."""
 GONE = 410
+NOT_FOUND = 404
 
 
 class Expired(Exception):  # noqa: N818
@@ -29,9 +31,12 @@ class Expired(Exception):  # noqa: N818
 
 
 async def follow(
-    api: HttpApiServer, kind: Kind, namespace: str, caches: Caches, wake: Callable[[RunKey], None]
+    api: HttpApiServer, kind: Kind, namespace: str, caches: Caches, wake: Callable[[Key], None]
 ) -> None:
-    """Keep the caches up to date for ever; namespace "" for all. Faults of the API server are waited out."""
+    """Keep the caches up to date; namespace "" for all. Faults of the API server are waited out.
+
+    Ends only when an optional kind is no longer served, and with the kind its objects.
+    """
     pause = 0.2
     while True:
         try:
@@ -42,13 +47,22 @@ async def follow(
         except Expired:
             log.info("listing again", kind=kind.kind)
         except ApiError as error:
+            if kind.optional and error.status == NOT_FOUND:
+                log.info("no longer served", kind=kind.kind)
+                return _drop_all(kind, namespace, caches, wake)
             log.warning("watch broken", kind=kind.kind, error=str(error), seconds=pause)
             await asyncio.sleep(pause)
             pause = min(10.0, 2 * pause)
 
 
+def _drop_all(kind: Kind, namespace: str, caches: Caches, wake: Callable[[Key], None]) -> None:
+    for _, view in caches.sequences(kind.kind).values():
+        if not namespace or view.namespace == namespace:
+            _wake(caches.drop(view), wake)
+
+
 async def _list(
-    api: HttpApiServer, kind: Kind, namespace: str, caches: Caches, wake: Callable[[RunKey], None]
+    api: HttpApiServer, kind: Kind, namespace: str, caches: Caches, wake: Callable[[Key], None]
 ) -> str:
     """Take in all objects and drop those that are no more; returns the version of the list."""
     listed: set[str] = set()
@@ -75,7 +89,7 @@ async def _watch(
     namespace: str,
     version: str,
     caches: Caches,
-    wake: Callable[[RunKey], None],
+    wake: Callable[[Key], None],
 ) -> str:
     """Take in changes until the watch ends; returns the version to go on from. Raises Expired and ApiError."""
     events = api.watch(kind.api, kind.kind, namespace, kind.selector, version, WATCH_SECONDS, SILENCE_SECONDS)
@@ -93,6 +107,6 @@ async def _watch(
     return version
 
 
-def _wake(key: RunKey | None, wake: Callable[[RunKey], None]) -> None:
+def _wake(key: Key | None, wake: Callable[[Key], None]) -> None:
     if key is not None:
         wake(key)

@@ -12,8 +12,9 @@ from typing import Any
 import kopf
 from webssl_api.run import GROUP, PLURAL, VERSION
 
-from webssl_operator.cluster.caches import Caches, RunKey
-from webssl_operator.cluster.kinds import OWN, Kind
+from webssl_operator.cluster.caches import Caches
+from webssl_operator.cluster.kinds import RUN_KIND, Kind
+from webssl_operator.observe.belonging import Key
 
 IDLE_SECONDS = 0.5
 PAGE = 250
@@ -51,10 +52,11 @@ class NoProgress(kopf.ProgressStorage):  # type: ignore[misc]
         return essence
 
 
-def registry_of(caches: Caches, wake: Callable[[RunKey], None]) -> kopf.OperatorRegistry:
+def registry_of(caches: Caches, wake: Callable[[Key], None]) -> kopf.OperatorRegistry:
     """The event handler of runs, and the login."""
     registry = kopf.OperatorRegistry()
-    kopf.on.event(GROUP, VERSION, PLURAL, registry=registry, id=OWN.kind)(_handler(OWN, caches, wake))
+    on_run = kopf.on.event(GROUP, VERSION, PLURAL, registry=registry, id=RUN_KIND.kind)
+    on_run(_handler(RUN_KIND, caches, wake))
     kopf.on.login(registry=registry)(login)
     return registry
 
@@ -79,7 +81,7 @@ def operator_settings() -> kopf.OperatorSettings:
 
 async def watch_runs(
     caches: Caches,
-    wake: Callable[[RunKey], None],
+    wake: Callable[[Key], None],
     namespaces: Collection[str],
     stop: asyncio.Event,
 ) -> None:
@@ -94,7 +96,7 @@ async def watch_runs(
     )
 
 
-def _handler(kind: Kind, caches: Caches, wake: Callable[[RunKey], None]) -> Callable[..., Any]:
+def _handler(kind: Kind, caches: Caches, wake: Callable[[Key], None]) -> Callable[..., Any]:
     async def handle(event: Any, **_: Any) -> None:
         view = kind.view(event["object"], caches)
         key = caches.drop(view) if event["type"] == "DELETED" else kind.put(caches, view)

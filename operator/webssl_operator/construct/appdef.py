@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from torchx.specs import AppDef, RetryPolicy, Role
 from webssl_api import env, labels
+from webssl_api.data import StorageSpec
 from webssl_api.run import WebSSLRunSpec
 
 from webssl_operator.construct.quantities import torchx_resource
@@ -32,9 +33,8 @@ def in_cluster(namespace: str, run: str) -> Places:
     )
 
 
-def storage_environment(spec: WebSSLRunSpec) -> dict[str, str]:
+def storage_environment(storage: StorageSpec) -> dict[str, str]:
     """Endpoint and region under the names that every S3 library reads. Credentials never stand here."""
-    storage = spec.data.storage
     pairs = {"AWS_ENDPOINT_URL": storage.endpoint, "AWS_REGION": storage.region}
     return {name: value for name, value in pairs.items() if value}
 
@@ -55,7 +55,7 @@ def worker_app(name: str, spec: WebSSLRunSpec, places: Places, image: str, worke
             env.REPORT: places.report,
             env.RENDEZVOUS: places.rendezvous,
             env.METRICS_PORT: str(env.DEFAULT_METRICS_PORT),
-            **storage_environment(spec),
+            **storage_environment(spec.data.storage),
             **{variable.name: variable.value for variable in template.env},
         },
         num_replicas=workers,

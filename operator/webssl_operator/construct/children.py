@@ -11,18 +11,20 @@ from webssl_operator.observe.run import RunView
 
 
 def standing_marks(
-    run: RunView, spec: WebSSLRunSpec, workers: int, guarded: bool
+    run: RunView, spec: WebSSLRunSpec, workers: int, guarded: bool, orders: str = ""
 ) -> dict[tuple[str, str], str]:
     """Kind and name of every standing child, with a mark that is another one whenever its manifest is.
 
-    Manifests depend on the run, its generation and, some of them, on the number of workers or the request for a trace; so marks are
-    had without building them.
+    Manifests depend on the run, its generation and, some of them, on the number of workers, the request for a trace or the orders on
+    checkpoints; so marks are had without building them.
     """
     budget = {("PodDisruptionBudget", labels.job_name(run.name)): f"{run.uid}/{run.generation}/{workers}"}
     steady = f"{run.uid}/{run.generation}"
     account, job = labels.service_account_name(run.name), labels.job_name(run.name)
     return {
-        ("ConfigMap", labels.run_config_name(run.name)): f"{steady}/{run.profile}" if run.profile else steady,
+        ("ConfigMap", labels.run_config_name(run.name)): "/".join(
+            filter(None, (steady, run.profile, orders))
+        ),
         ("ConfigMap", labels.rendezvous_name(run.name)): f"{steady}/{workers}",
         ("ConfigMap", labels.progress_name(run.name)): steady,
         **{
@@ -37,20 +39,21 @@ def standing_marks(
     }
 
 
-def standing_children(run: RunView, spec: WebSSLRunSpec, workers: int, guarded: bool) -> list[Manifest]:
+def standing_children(
+    run: RunView, spec: WebSSLRunSpec, workers: int, guarded: bool, orders: str = ""
+) -> list[Manifest]:
     """What has to be there before the first pod starts, and stays for the run's life.
 
     workers: the number of workers that is wanted now. guarded: whether there are workers for a disruption budget to guard; before
-    that the cluster would only complain, in an event for each run, that the budget has no pods.
+    that the cluster would only complain, in an event for each run, that the budget has no pods. orders: what the trainer is to do with
+    checkpoints that are to be scored.
     """
     return [
-        config_maps.run_config(run, spec),
+        config_maps.run_config(run, spec, orders),
         config_maps.rendezvous(run, workers),
         config_maps.progress(run),
         *(config_maps.evaluation_report(run, suite.key) for suite in spec.evaluation.suites),
-        access.service_account(run),
-        access.role(run, spec),
-        access.role_binding(run),
+        *access.run_identity(run, spec),
         network.headless_service(run),
         *([network.disruption_budget(run, workers)] if guarded else []),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from webssl_api import labels
+from webssl_api.evaluation_orders import ORDERS_KEY
 from webssl_api.resolved import RUN_KEY
 from webssl_api.run import WebSSLRunSpec
 
@@ -11,9 +12,12 @@ from webssl_operator.construct.worker_job import run_yaml
 from webssl_operator.observe.run import RunView
 
 
-def run_config(run: RunView, spec: WebSSLRunSpec) -> Manifest:
-    """run.yaml: everything that a pod must know about its run. Beside it the request for a trace, if any: pods see it change."""
-    asked = {labels.PROFILE_KEY: run.profile} if run.profile else {}
+def run_config(run: RunView, spec: WebSSLRunSpec, orders: str = "") -> Manifest:
+    """run.yaml: everything that a pod must know about its run. Beside it what pods see change: the request for a trace, and the orders
+    on checkpoints that are to be scored."""
+    asked = {
+        name: text for name, text in {labels.PROFILE_KEY: run.profile, ORDERS_KEY: orders}.items() if text
+    }
     return _config_map(
         run,
         labels.run_config_name(run.name),

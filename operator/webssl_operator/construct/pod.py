@@ -7,6 +7,7 @@ from typing import Any
 
 from webssl_api import env
 from webssl_api.data import StorageSpec
+from webssl_api.data_cache import DataCacheSpec
 from webssl_api.workers import PodTemplateSpec
 
 USER = 65532
@@ -23,7 +24,11 @@ _SCRATCH = {
 Few on purpose: every pod is written to and watched several times by several controllers, so each variable is paid for often.
 """
 _LOST_NODE_TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
-_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+_CREDENTIALS = {
+    "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    "gs": ("GOOGLE_SERVICE_ACCOUNT_KEY",),
+    "az": ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT_KEY"),
+}
 
 
 def container(
@@ -102,6 +107,27 @@ def pod_spec(
     return spec | {key: value for key, value in optional.items() if value}
 
 
+def with_cache(template: PodTemplateSpec, cache: DataCacheSpec | None) -> PodTemplateSpec:
+    """The template with a volume for `spec.data.cache`, unless that names a folder of its own."""
+    if cache is None or cache.path is not None:
+        return template
+    volume: dict[str, Any] = {"name": "block-cache", "emptyDir": {"sizeLimit": cache.size}}
+    if cache.storage_class_name is not None:
+        claim = {
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": cache.storage_class_name,
+            "resources": {"requests": {"storage": cache.size}},
+        }
+        volume = {"name": "block-cache", "ephemeral": {"volumeClaimTemplate": {"spec": claim}}}
+    mount = {"name": "block-cache", "mountPath": env.CACHE_MOUNT}
+    return template.model_copy(
+        update={
+            "volumes": [*template.volumes, volume],
+            "volume_mounts": [*template.volume_mounts, mount],
+        }
+    )
+
+
 def scrape_annotations() -> dict[str, str]:
     """By these a Prometheus without operator finds the exporter."""
     return {
@@ -118,10 +144,8 @@ def _field(name: str, path: str) -> dict[str, Any]:
 def _credentials(storage: StorageSpec) -> list[dict[str, Any]]:
     if storage.secret_ref is None:
         return []
-    secret = storage.secret_ref.name
-    return [
-        {"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}} for key in _CREDENTIALS
-    ]
+    secret, names = storage.secret_ref.name, _CREDENTIALS[storage.secret_ref.cloud]
+    return [{"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}} for key in names]
 
 
 def _lost_node_tolerations(present: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from webssl_api.run import WebSSLRunSpec
 
 from webssl_operator.construct.appdef import in_cluster, worker_app
 from webssl_operator.construct.meta import Manifest, child_labels, child_meta, digest
-from webssl_operator.construct.pod import container, pod_spec, scrape_annotations
+from webssl_operator.construct.pod import container, pod_spec, scrape_annotations, with_cache
 from webssl_operator.observe.run import RunView
 from webssl_operator.settings import Images
 
@@ -28,6 +28,7 @@ def template_digest(spec: WebSSLRunSpec) -> str:
             "template": spec.workers.template.to_dict(),
             "processes": spec.workers.processes_per_worker,
             "storage": spec.data.storage.to_dict(),
+            **({} if spec.data.cache is None else {"cache": spec.data.cache.to_dict()}),
         }
     )
 
@@ -57,7 +58,7 @@ def lower(app: AppDef, run: RunView, spec: WebSSLRunSpec) -> dict[str, Any]:
     not delay the replacement of another (KEP-3850). One worker that exits with 0 has committed the final checkpoint (KEP-3998).
     """
     (role,) = app.roles
-    template = spec.workers.template
+    template = with_cache(spec.workers.template, spec.data.cache)
     main = container(
         labels.ROLE_WORKER,
         role.image,

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from webssl_api.status import Phase, RunStatus
+from webssl_api.status import Phase, RunStatus, SuiteStatus
 
 from webssl_operator.metrics import table
 from webssl_operator.observe.run import RunView
@@ -25,11 +25,11 @@ class RunCollector(Collector):
 
     def describe(self) -> Iterator[Metric]:
         """Without it the registry would collect once in order to learn the names."""
-        return iter(_family(series) for series in table.OF_RUNS)
+        return iter(family(series) for series in table.OF_RUNS)
 
     def collect(self) -> Iterator[Metric]:
         """All series of all runs now."""
-        families = {series: _family(series) for series in table.OF_RUNS}
+        families = {series: family(series) for series in table.OF_RUNS}
         phases: Counter[Phase] = Counter()
         now = self._clock()
         for run in self._runs():
@@ -44,12 +44,24 @@ class RunCollector(Collector):
             for series, value in values_of(status, now).items():
                 if value is not None:
                     families[series].add_metric(key, float(value))
-            for suite in status.evaluation.suites if status.evaluation else ():
+            for suite, samples in newest_scores(status):
                 for metric, score in suite.scores.items():
-                    families[table.SCORE].add_metric([*key, suite.name, metric], score)
+                    families[table.SCORE].add_metric([*key, suite.name, metric, str(samples)], score)
         for phase in Phase:
             families[table.RUNS].add_metric([phase.value], float(phases[phase]))
         yield from families.values()
+
+
+def newest_scores(status: RunStatus) -> list[tuple[SuiteStatus, int]]:
+    """Of each suite what it scored last, with the samples that the checkpoint had seen: the final checkpoint's, else one on the way."""
+    final = [status.evaluation] if status.evaluation is not None else []
+    found = {
+        suite.name: (suite, entry.samples)
+        for entry in [*status.evaluations, *final]
+        for suite in entry.suites
+        if suite.scores
+    }
+    return list(found.values())
 
 
 def values_of(status: RunStatus, now: datetime) -> dict[table.Series, Value]:
@@ -77,7 +89,7 @@ def values_of(status: RunStatus, now: datetime) -> dict[table.Series, Value]:
     }
 
 
-def _family(series: table.Series) -> CounterMetricFamily | GaugeMetricFamily:
+def family(series: table.Series) -> CounterMetricFamily | GaugeMetricFamily:
     if series.type is table.Type.COUNTER:
         return CounterMetricFamily(series.name.removesuffix("_total"), series.help, labels=series.labels)
     return GaugeMetricFamily(series.name, series.help, labels=series.labels)

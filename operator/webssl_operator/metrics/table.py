@@ -1,6 +1,7 @@
 """Every series of the operator: the collector fills it, the dashboard is drawn from it, and the manual prints it.
 
-Labels are bounded: namespace and run of runs that exist, suites and metrics that their status names, and fixed words.
+Labels are bounded: namespace and name of objects that exist, suites and metrics that their status names, and fixed words.
+A score's `samples` has one value at a time: that of the newest checkpoint.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 PER_RUN = ("namespace", "run")
+PER_CURATION = ("namespace", "curation")
+PER_EVALUATION = ("namespace", "evaluation")
 
 
 class Type(StrEnum):
@@ -81,8 +84,57 @@ CHECKPOINTS_REJECTED = Series(
 SCORE = Series(
     "webssl_run_evaluation_score",
     Type.GAUGE,
+    "Score of a suite on the newest checkpoint that it has scored; the prior stands beside it.",
+    (*PER_RUN, "suite", "metric", "samples"),
+)
+CURATIONS = Series("webssl_curations", Type.GAUGE, "Curation passes by phase.", ("phase",))
+CURATION_PHASE = Series(
+    "webssl_curation_phase", Type.GAUGE, "1 for the phase in which the pass is.", (*PER_CURATION, "phase")
+)
+CURATION_SAMPLES = Series("webssl_curation_samples", Type.GAUGE, "Samples scored.", PER_CURATION)
+CURATION_ROWS = Series("webssl_curation_rows", Type.GAUGE, "Rows of the table written.", PER_CURATION)
+CURATION_SHARDS = Series("webssl_curation_shards", Type.GAUGE, "Shards scored.", PER_CURATION)
+CURATION_SHARDS_TARGET = Series(
+    "webssl_curation_shards_target",
+    Type.GAUGE,
+    "Shards of the data set, as far as pods have counted.",
+    PER_CURATION,
+)
+CURATION_FAILURES = Series(
+    "webssl_curation_failures", Type.GAUGE, "Images without scores, by cause.", (*PER_CURATION, "cause")
+)
+CURATION_SPEED = Series(
+    "webssl_curation_images_per_second", Type.GAUGE, "Images per second over all pods.", PER_CURATION
+)
+CURATION_RETRIES = Series(
+    "webssl_curation_retries", Type.GAUGE, "Pods of the pass that failed and were tried again.", PER_CURATION
+)
+EVALUATIONS = Series(
+    "webssl_evaluations", Type.GAUGE, "Evaluations of single checkpoints by phase.", ("phase",)
+)
+EVALUATION_PHASE = Series(
+    "webssl_evaluation_phase",
+    Type.GAUGE,
+    "1 for the phase in which the evaluation is.",
+    (*PER_EVALUATION, "phase"),
+)
+EVALUATION_SCORE = Series(
+    "webssl_evaluation_score",
+    Type.GAUGE,
     "Score of a suite; the prior stands beside it.",
-    (*PER_RUN, "suite", "metric"),
+    (*PER_EVALUATION, "suite", "metric"),
+)
+EVALUATION_QUESTIONS = Series(
+    "webssl_evaluation_questions",
+    Type.GAUGE,
+    "Questions or test images of a suite; 0 until it is over.",
+    (*PER_EVALUATION, "suite"),
+)
+EVALUATION_RETRIES = Series(
+    "webssl_evaluation_retries",
+    Type.GAUGE,
+    "Pods of a suite that failed and were tried again.",
+    (*PER_EVALUATION, "suite"),
 )
 RESTARTS_BY_REASON = Series(
     "webssl_operator_worker_losses_total",
@@ -90,11 +142,13 @@ RESTARTS_BY_REASON = Series(
     "Workers that failed or were lost, seen by this operator process, by reason.",
     ("reason",),
 )
-PASS_SECONDS = Series("webssl_operator_pass_seconds", Type.HISTOGRAM, "Wall seconds of one pass over a run.")
+PASS_SECONDS = Series(
+    "webssl_operator_pass_seconds", Type.HISTOGRAM, "Wall seconds of one pass over an object."
+)
 PASS_ERRORS = Series(
     "webssl_operator_pass_errors_total", Type.COUNTER, "Passes that failed, by kind of error.", ("kind",)
 )
-QUEUE_DEPTH = Series("webssl_operator_queue_depth", Type.GAUGE, "Runs that wait for a pass.")
+QUEUE_DEPTH = Series("webssl_operator_queue_depth", Type.GAUGE, "Objects that wait for a pass.")
 ACTIONS = Series("webssl_operator_actions_total", Type.COUNTER, "Actions carried out, by kind.", ("action",))
 LEADING = Series("webssl_operator_leading", Type.GAUGE, "1 for the replica that leads.")
 STALE = Series("webssl_operator_watch_stale", Type.GAUGE, "1 when a watch no longer brings changes.")
@@ -121,6 +175,24 @@ OF_RUNS: tuple[Series, ...] = (
     CHECKPOINTS_REJECTED,
     SCORE,
 )
+OF_CURATIONS: tuple[Series, ...] = (
+    CURATIONS,
+    CURATION_PHASE,
+    CURATION_SAMPLES,
+    CURATION_ROWS,
+    CURATION_SHARDS,
+    CURATION_SHARDS_TARGET,
+    CURATION_FAILURES,
+    CURATION_SPEED,
+    CURATION_RETRIES,
+)
+OF_EVALUATIONS: tuple[Series, ...] = (
+    EVALUATIONS,
+    EVALUATION_PHASE,
+    EVALUATION_SCORE,
+    EVALUATION_QUESTIONS,
+    EVALUATION_RETRIES,
+)
 OF_OPERATOR: tuple[Series, ...] = (
     RESTARTS_BY_REASON,
     PASS_SECONDS,
@@ -130,4 +202,4 @@ OF_OPERATOR: tuple[Series, ...] = (
     LEADING,
     STALE,
 )
-TABLE: tuple[Series, ...] = (*OF_RUNS, *OF_OPERATOR)
+TABLE: tuple[Series, ...] = (*OF_RUNS, *OF_CURATIONS, *OF_EVALUATIONS, *OF_OPERATOR)

@@ -8,18 +8,24 @@ from datetime import datetime
 from typing import Any
 
 from webssl_api import labels
+from webssl_api.run import KIND
 
+from webssl_operator.observe.belonging import belongs_to, owner_uid
 from webssl_operator.observe.times import parse_time
 
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """One Job of a run. owner: uid of the run that owns it; failures: pods that failed and were not ignored."""
+    """One Job.
+
+    owner_name, owner_kind: name and kind of the object it belongs to; owner: uid of the one that owns it. failures: pods that failed
+    and were not ignored.
+    """
 
     namespace: str
     name: str
     uid: str
-    run: str
+    owner_name: str
     role: str
     suite: str
     sequence: int
@@ -38,12 +44,14 @@ class JobView:
     failed: bool = False
     failed_reason: str = ""
     failed_message: str = ""
+    owner_kind: str = KIND
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> JobView:
         """View of a Job as the API server serves it."""
         meta, spec, status = raw["metadata"], raw.get("spec", {}), raw.get("status", {})
         tags, notes = meta.get("labels", {}), meta.get("annotations", {})
+        name, kind = belongs_to(tags)
         true = {c["type"]: c for c in status.get("conditions", ()) if c["status"] == "True"}
         failed = true.get("Failed", {})
         complete = true.get("Complete", {})
@@ -51,7 +59,8 @@ class JobView:
             namespace=meta["namespace"],
             name=meta["name"],
             uid=meta["uid"],
-            run=tags.get(labels.RUN, ""),
+            owner_name=name,
+            owner_kind=kind,
             role=tags.get(labels.ROLE, ""),
             suite=tags.get(labels.SUITE, ""),
             sequence=int(meta.get("resourceVersion", 0)),
@@ -71,8 +80,3 @@ class JobView:
             failed_reason=failed.get("reason", ""),
             failed_message=failed.get("message", ""),
         )
-
-
-def owner_uid(meta: Mapping[str, Any]) -> str:
-    """uid of the WebSSLRun that owns an object; empty when none does."""
-    return next((o["uid"] for o in meta.get("ownerReferences", ()) if o["kind"] == "WebSSLRun"), "")

@@ -8,26 +8,30 @@ from datetime import datetime
 from typing import Any
 
 from webssl_api import labels
+from webssl_api.run import KIND
 
+from webssl_operator.observe.belonging import belongs_to
 from webssl_operator.observe.times import parse_time
 
 COMPLETION_INDEX = "batch.kubernetes.io/job-completion-index"
 _FINISHED = frozenset({"Failed", "Succeeded"})
+_OURS = frozenset({labels.ROLE_WORKER, labels.ROLE_EVALUATION, labels.ROLE_CURATION})
 
 
 @dataclass(frozen=True, slots=True)
 class PodView:
-    """One pod of a run.
+    """One pod.
 
-    index: completion index, None where there is none. deleted: when the pod is to be gone (deletionTimestamp, which includes the
-    grace time); grace: that grace in seconds. unschedulable: since when the scheduler finds no room. disruption: reason of the
-    DisruptionTarget condition. gone: True when the object vanished while the operator watched. sequence: resourceVersion.
+    owner_name, owner_kind: name and kind of the object it belongs to. index: completion index, None where there is none. deleted: when the
+    pod is to be gone (deletionTimestamp, which includes the grace time); grace: that grace in seconds. unschedulable: since when the
+    scheduler finds no room. disruption: reason of the DisruptionTarget condition. gone: True when the object vanished while the
+    operator watched. sequence: resourceVersion.
     """
 
     namespace: str
     name: str
     uid: str
-    run: str
+    owner_name: str
     role: str
     suite: str
     sequence: int
@@ -49,6 +53,7 @@ class PodView:
     exit_reason: str = ""
     log: str = ""
     gone: bool = False
+    owner_kind: str = KIND
 
     @property
     def over(self) -> bool:
@@ -65,6 +70,7 @@ class PodView:
         """View of a pod as the API server serves it."""
         meta, spec, status = raw["metadata"], raw.get("spec", {}), raw.get("status", {})
         tags = meta.get("labels", {})
+        name, kind = belongs_to(tags)
         conditions = {condition["type"]: condition for condition in status.get("conditions", ())}
         scheduled = conditions.get("PodScheduled", {})
         waiting = scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable"
@@ -77,7 +83,8 @@ class PodView:
             namespace=meta["namespace"],
             name=meta["name"],
             uid=meta["uid"],
-            run=tags.get(labels.RUN, ""),
+            owner_name=name,
+            owner_kind=kind,
             role=tags.get(labels.ROLE, ""),
             suite=tags.get(labels.SUITE, ""),
             sequence=int(meta.get("resourceVersion", 0)),
@@ -104,6 +111,6 @@ class PodView:
 def _main_state(status: Mapping[str, Any]) -> Mapping[str, Any]:
     """State of the one container that this operator puts into a pod; meshes may add others beside it."""
     statuses = status.get("containerStatuses", ())
-    named = next((s for s in statuses if s["name"] in ("worker", "evaluation")), None)
+    named = next((s for s in statuses if s["name"] in _OURS), None)
     state: Mapping[str, Any] = (named or {}).get("state", {})
     return state

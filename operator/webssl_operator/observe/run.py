@@ -8,8 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 from webssl_api import labels
-from webssl_api.run import WebSSLRunSpec
-from webssl_api.status import RunStatus
+from webssl_api.run import KIND, WebSSLRunSpec
+from webssl_api.status import Phase, RunStatus
+
+from webssl_operator.observe.requests import request_of
 
 _MOST_PROFILE = 256
 """Characters of a request for a trace; a longer one is none, and the trainer says so."""
@@ -17,7 +19,8 @@ _MOST_PROFILE = 256
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """One run. spec is None when `invalid` says what is wrong with it. profile: the request for a trace, as it was written."""
+    """One run. spec is None when `invalid` says what is wrong with it. profile, evaluate: the requests for a trace and for an
+    evaluation, as they were written."""
 
     namespace: str
     name: str
@@ -27,14 +30,29 @@ class RunView:
     deleting: bool = False
     queue: str = ""
     profile: str = ""
+    evaluate: str = ""
     spec: WebSSLRunSpec | None = None
     invalid: str = ""
     status: RunStatus = field(default_factory=RunStatus)
 
     @property
-    def run(self) -> str:
+    def owner_name(self) -> str:
         """The run's name; the same attribute as on its children."""
         return self.name
+
+    @property
+    def owner_kind(self) -> str:
+        """Its kind; the same attribute as on its children."""
+        return KIND
+
+    @property
+    def phase(self) -> Phase | None:
+        """Where it stands, by its status."""
+        return self.status.phase
+
+    def renewed(self, raw: Mapping[str, Any]) -> RunView:
+        """View of the same run as the API server serves it now."""
+        return RunView.of(raw, self)
 
     @classmethod
     def of(cls, raw: Mapping[str, Any], before: RunView | None = None) -> RunView:
@@ -55,6 +73,7 @@ class RunView:
             deleting="deletionTimestamp" in meta,
             queue=meta.get("labels", {}).get(labels.QUEUE_NAME, ""),
             profile=(meta.get("annotations") or {}).get(labels.PROFILE, "")[:_MOST_PROFILE],
+            evaluate=request_of(meta, labels.EVALUATE),
             spec=spec,
             invalid=invalid,
             status=_status(raw.get("status") or {}),

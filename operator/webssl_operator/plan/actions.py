@@ -35,6 +35,8 @@ class Apply:
 class Scale:
     """Change the numbers of a Job that can change in place. None leaves a field alone.
 
+    workers: pods and completions, of a Job whose pods are one group; parallelism: pods alone.
+
     The pod template of a Job cannot change, so the Job is never applied a second time: after an upgrade of the operator its
     manifest may differ from the one that a running Job was made of.
     """
@@ -43,13 +45,14 @@ class Scale:
     uid: str
     workers: int | None = None
     suspend: bool | None = None
+    parallelism: int | None = None
 
 
 @dataclass(frozen=True)
 class Delete:
     """Delete one object, if it still has this uid. grace: seconds for a pod; None: its own."""
 
-    kind: Literal["Job", "Pod", "ConfigMap"]
+    kind: Literal["Job", "Pod", "ConfigMap", "RayJob"]
     name: str
     uid: str
     foreground: bool = False

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from webssl_operator.plan.actions import BuryPod, Delete
+from webssl_operator.plan.actions import Delete
 from webssl_operator.plan.draft import Draft, Scene
+from webssl_operator.plan.lost_pods import lost_pods
 
 KEPT_FAILED_PODS = 10
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -17,17 +18,10 @@ def clean_up(scene: Scene, draft: Draft) -> Draft:
 
 
 def _lost_pods(scene: Scene, draft: Draft) -> Draft:
-    """A pod that is still there after its grace time is over sits on a node that does not answer."""
-    patience = timedelta(seconds=scene.settings.pace.lost_after)
-    for pod in (*scene.snapshot.pods, *scene.snapshot.evaluation_pods):
-        if pod.gone or pod.deleted is None or not pod.node:
-            continue
-        due = pod.deleted + patience
-        if scene.now < due:
-            draft = draft.with_wake(due)
-        elif pod.grace > 0 or not pod.over:
-            draft = draft.with_actions(BuryPod(pod)).with_wake(scene.now + 2 * patience)
-    return draft
+    pods = (*scene.snapshot.pods, *scene.snapshot.evaluation_pods)
+    buried, wake = lost_pods(pods, scene.now, scene.settings.pace.lost_after)
+    draft = draft.with_actions(*buried)
+    return draft if wake is None else draft.with_wake(wake)
 
 
 def _old_failures(scene: Scene, draft: Draft) -> Draft:
@@ -45,6 +39,6 @@ def _old_failures(scene: Scene, draft: Draft) -> Draft:
 def _old_suites(scene: Scene, draft: Draft) -> Draft:
     wanted = {suite.key for suite in scene.spec.evaluation.suites}
     unwanted = [
-        job for key, job in scene.snapshot.evaluation_jobs.items() if key not in wanted and not job.deleting
+        job for job in scene.snapshot.evaluation_jobs.values() if job.suite not in wanted and not job.deleting
     ]
     return draft.with_actions(*(Delete("Job", job.name, job.uid) for job in unwanted))

@@ -6,6 +6,7 @@ from webssl_api.status import Phase
 
 from webssl_operator.observe.times import format_time
 from webssl_operator.plan.draft import Draft, Gate, Scene
+from webssl_operator.plan.suites import failures, verdict
 
 
 def conclude(scene: Scene, draft: Draft) -> Draft:
@@ -54,10 +55,8 @@ def _evaluated(scene: Scene, draft: Draft) -> tuple[Phase, str]:
     status = draft.status.evaluation
     if status is None:
         return Phase.EVALUATING, "waiting for the report of the final checkpoint"
-    bad = [suite for suite in status.suites if suite.phase == "Failed"]
     if status.phase == "Failed":
-        reasons = "; ".join(f"{suite.name}: {suite.message}" for suite in bad)
-        return Phase.FAILED, f"training is complete, evaluation failed: {reasons}"
+        return Phase.FAILED, f"training is complete, evaluation failed: {failures(status.suites)}"
     if status.phase == "Succeeded":
         return Phase.SUCCEEDED, "training and evaluation are complete"
     done = sum(1 for suite in status.suites if suite.phase == "Succeeded")
@@ -67,8 +66,8 @@ def _evaluated(scene: Scene, draft: Draft) -> tuple[Phase, str]:
 def _workers_ready(scene: Scene, draft: Draft) -> Draft:
     status = draft.status.evaluation
     if scene.spec.evaluation.suites and draft.gate is Gate.TRAINED and status is not None:
-        done = {"Succeeded": True, "Failed": False}.get(status.phase)
-        draft = draft.with_condition("EvaluationComplete", done is True, status.phase, "", scene)
+        reason, message = verdict(status.suites)
+        draft = draft.with_condition("Evaluated", status.phase == "Succeeded", reason, message, scene)
     if draft.gate is not Gate.OPEN or draft.failure is not None:
         return draft
     workers = draft.status.workers

@@ -9,11 +9,11 @@ from enum import Enum
 from typing import Any
 
 from webssl_api.run import WebSSLRunSpec
-from webssl_api.status import Condition, RunStatus
+from webssl_api.status import RunStatus
 
 from webssl_operator.observe.snapshot import RunSnapshot
-from webssl_operator.observe.times import format_time
 from webssl_operator.plan.actions import Action, RunEvent
+from webssl_operator.plan.conditions import with_condition
 from webssl_operator.settings import Settings
 
 
@@ -70,21 +70,10 @@ class Draft:
 
     def with_condition(self, kind: str, value: bool | None, reason: str, message: str, scene: Scene) -> Draft:
         """The draft with one condition set; its transition time moves only when its status does."""
-        word = {True: "True", False: "False", None: "Unknown"}[value]
-        old = next((c for c in self.status.conditions if c.type == kind), None)
-        new = Condition(
-            type=kind,
-            status=word,
-            reason=reason,
-            message=message,
-            last_transition_time=old.last_transition_time
-            if old is not None and old.status == word
-            else format_time(scene.now),
-            observed_generation=scene.snapshot.run.generation,
+        conditions = with_condition(
+            self.status.conditions, kind, value, reason, message, scene.now, scene.snapshot.run.generation
         )
-        if old is None:
-            return self.with_status(conditions=[*self.status.conditions, new])
-        return self.with_status(conditions=[new if c.type == kind else c for c in self.status.conditions])
+        return self.with_status(conditions=conditions)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from webssl_api.status import TERMINAL, Phase, RunStatus, WorkersStatus
@@ -11,10 +11,13 @@ from webssl_api.status import TERMINAL, Phase, RunStatus, WorkersStatus
 from webssl_operator.observe.snapshot import RunSnapshot
 from webssl_operator.observe.times import parse_time
 from webssl_operator.plan.accounting import account
-from webssl_operator.plan.actions import Action, RunEvent
+from webssl_operator.plan.actions import RunEvent
 from webssl_operator.plan.admission import admit
+from webssl_operator.plan.beside import evaluate_beside
+from webssl_operator.plan.claims import hold_for_others
 from webssl_operator.plan.cleanup import clean_up
 from webssl_operator.plan.completion import conclude
+from webssl_operator.plan.decision import Plan
 from webssl_operator.plan.draft import Draft, Policy, Scene
 from webssl_operator.plan.elasticity import size_workers
 from webssl_operator.plan.evaluation import evaluate
@@ -31,27 +34,13 @@ POLICIES: Sequence[Policy] = (
     end_training,
     size_workers,
     keep_workers,
+    hold_for_others,
+    evaluate_beside,
     evaluate,
     account,
     conclude,
     clean_up,
 )
-
-
-@dataclass(frozen=True)
-class Plan:
-    """actions in order, then `status` (None: nothing worth a write), then `events`.
-
-    wake: when to plan anew if nothing happens before. consumed: uids of vanished pods that are accounted for. losses: the reason of
-    each worker failure that this plan records.
-    """
-
-    actions: tuple[Action, ...] = ()
-    status: RunStatus | None = None
-    events: tuple[RunEvent, ...] = ()
-    wake: datetime | None = None
-    consumed: frozenset[str] = frozenset()
-    losses: tuple[str, ...] = ()
 
 
 def plan(snapshot: RunSnapshot, now: datetime, settings: Settings) -> Plan:

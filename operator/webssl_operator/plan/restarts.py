@@ -46,7 +46,7 @@ def _unseen(scene: Scene) -> list[PodView]:
             namespace=run.namespace,
             name=pod.name,
             uid=pod.uid,
-            run=run.name,
+            owner_name=run.name,
             role=labels.ROLE_WORKER,
             suite="",
             sequence=0,

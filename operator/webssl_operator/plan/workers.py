@@ -10,6 +10,7 @@ from webssl_operator.construct.worker_job import template_digest, worker_job
 from webssl_operator.observe.job import JobView
 from webssl_operator.plan.actions import Apply, Delete, Scale
 from webssl_operator.plan.draft import Draft, Gate, Scene
+from webssl_operator.plan.holding import orders_text
 
 
 def keep_workers(scene: Scene, draft: Draft) -> Draft:
@@ -39,10 +40,11 @@ def _children(scene: Scene, draft: Draft) -> Draft:
     snapshot = scene.snapshot
     first = snapshot.run.status.phase is None
     guarded = any(pod.running for pod in snapshot.pods)
-    marks = standing_marks(snapshot.run, scene.spec, draft.workers, guarded)
+    orders = orders_text(scene)
+    marks = standing_marks(snapshot.run, scene.spec, draft.workers, guarded, orders)
     if all(snapshot.applied.get(key) == mark for key, mark in marks.items()):
         return draft
-    for manifest in standing_children(snapshot.run, scene.spec, draft.workers, guarded):
+    for manifest in standing_children(snapshot.run, scene.spec, draft.workers, guarded, orders):
         key = (manifest["kind"], manifest["metadata"]["name"])
         found = snapshot.config_maps.get(key[1]) if key[0] == "ConfigMap" else None
         if found is not None and found.owner not in ("", snapshot.run.uid):

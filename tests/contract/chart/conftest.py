@@ -15,7 +15,7 @@ from webssl_localcluster.state import Spec
 from webssl_localcluster.tools.install import Toolbox
 
 from tests.contract.chart import schemas
-from tests.contract.chart.programs import CHART, CRD, NAMESPACE, Helm, go_module
+from tests.contract.chart.programs import CHART, CRDS, NAMESPACE, Helm, go_module, ray_job_crd
 from tests.contract.chart.server import Server, owners_known, with_audit
 
 PROMETHEUS_OPERATOR = "github.com/prometheus-operator/prometheus-operator@v0.93.0"
@@ -89,12 +89,22 @@ def monitoring_kinds(server: Server, tools: Toolbox, tmp_path_factory: pytest.Te
 
 
 @pytest.fixture(scope="module")
+def ray_kind(server: Server, tools: Toolbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The server with KubeRay's real RayJob kind; nobody acts on it."""
+    file = ray_job_crd(tools, tmp_path_factory.mktemp("kuberay"))
+    server.kubectl("apply", "--server-side", "-f", str(file))
+    server.kubectl.wait("Established", "crd/rayjobs.ray.io")
+    yield
+    server.kubectl("delete", "-f", str(file), "--ignore-not-found")
+
+
+@pytest.fixture(scope="module")
 def release(installed_helm: Helm, server: Server) -> Iterator[str]:
     """The chart as `make demo` installs it."""
     installed_helm.must("install", "webssl", CHART, "--namespace", NAMESPACE, "--create-namespace")
-    server.kubectl.wait("Established", f"crd/{CRD}")
-    wait_until(lambda: owners_known(server), "the kind known as an owner", 90, "look at the API server's log")
+    server.kubectl.wait("Established", *(f"crd/{crd}" for crd in CRDS))
+    wait_until(lambda: owners_known(server), "the kinds known as owners", 90, "look at the API server's log")
     yield "webssl"
     installed_helm.must("uninstall", "webssl", "--namespace", NAMESPACE, "--ignore-not-found")
-    server.kubectl("delete", "crd", CRD, "--ignore-not-found")
+    server.kubectl("delete", "crd", *CRDS, "--ignore-not-found")
     server.kubectl("delete", "lease", "--all", "--namespace", NAMESPACE)

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from webssl_api.kind import GROUP
+from webssl_api.kinds import KINDS
 from webssl_localcluster.tools.install import Toolbox
 
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "helm" / "webssl-operator"
 NAMESPACE = "webssl-system"
 CRD = "websslruns.webssl.dev"
+CRDS = tuple(f"{kind.plural}.{GROUP}" for kind in KINDS)
+KUBERAY = "github.com/ray-project/kuberay/ray-operator@v1.4.2"
 SERVICE_ACCOUNT = f"system:serviceaccount:{NAMESPACE}:webssl-webssl-operator"
 
 
@@ -53,3 +57,8 @@ def go_module(tools: Toolbox, module: str, folder: Path) -> Path:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return Path(json.loads(done.stdout)["Dir"])
+
+
+def ray_job_crd(tools: Toolbox, folder: Path) -> Path:
+    """The file with KubeRay's own RayJob kind."""
+    return go_module(tools, KUBERAY, folder) / "config" / "crd" / "bases" / "ray.io_rayjobs.yaml"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from webssl_api.kinds import KINDS
 from webssl_localcluster import control_plane
 from webssl_localcluster.cluster import LocalCluster
 from webssl_localcluster.errors import ClusterError
@@ -84,18 +85,21 @@ def may(
 
 
 def owners_known(server: Server) -> bool:
-    """Whether the admission plugin for owner references has learnt of the kind; it looks only twice a minute."""
-    owner = {
-        "apiVersion": "webssl.dev/v1alpha1",
-        "kind": "WebSSLRun",
-        "name": "x",
-        "uid": "1",
-        "blockOwnerDeletion": True,
-    }
+    """Whether the admission plugin for owner references has learnt of our kinds; it looks only twice a minute."""
+    owners = [
+        {
+            "apiVersion": "webssl.dev/v1alpha1",
+            "kind": kind.name,
+            "name": "x",
+            "uid": kind.plural,
+            "blockOwnerDeletion": True,
+        }
+        for kind in KINDS
+    ]
     child = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": "probe", "namespace": "default", "ownerReferences": [owner]},
+        "metadata": {"name": "probe", "namespace": "default", "ownerReferences": owners},
     }
     try:
         server.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(child))

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 import yaml
 from webssl_localcluster.processes import wait_until
 
-from tests.contract.chart.programs import CHART, CRD, NAMESPACE, ROOT, SERVICE_ACCOUNT, Helm
+from tests.contract.chart.programs import CHART, CRD, CRDS, NAMESPACE, ROOT, SERVICE_ACCOUNT, Helm
 from tests.contract.chart.server import Server, may
 from tests.manifests.valid import valid_run
 
 
-def test_the_stored_kind_is_the_generated_one(release: str, server: Server) -> None:
-    stored = server.kubectl.json("get", "crd", CRD)
-    again = server.kubectl.json(
-        "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", str(ROOT / "crds/generated")
-    )
+@pytest.mark.parametrize("crd", CRDS)
+def test_the_stored_kind_is_the_generated_one(release: str, server: Server, crd: str) -> None:
+    stored = server.kubectl.json("get", "crd", crd)
+    plural, _, group = crd.partition(".")
+    file = str(ROOT / "crds" / "generated" / f"{group}_{plural}.yaml")
+    again = server.kubectl.json("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", file)
     assert stored["spec"] == again["spec"]
 
 

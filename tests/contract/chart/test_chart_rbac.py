@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from webssl_api import labels
+from webssl_api.kinds import KINDS
 from webssl_localcluster import control_plane
 from webssl_localcluster.processes import wait_until
 from webssl_operator.metrics import table
@@ -16,8 +17,18 @@ from tests.contract.chart import rights
 from tests.contract.chart.operator_process import OperatorProcess, operator
 from tests.contract.chart.programs import NAMESPACE, SERVICE_ACCOUNT
 from tests.contract.chart.rights import Right
-from tests.contract.chart.runs import found, pods_of, run_in, start, until
+from tests.contract.chart.runs import (
+    create,
+    found,
+    one_job_of_each,
+    pods_of,
+    run_in,
+    start,
+    start_one_of_each,
+    until,
+)
 from tests.contract.chart.server import Server, may
+from tests.manifests.valid import valid_curation, valid_evaluation
 
 ROLE = "webssl-webssl-operator"
 NODE = "unplugged"
@@ -33,14 +44,18 @@ def running(
 
 
 @pytest.fixture(scope="module")
-def beginning(release: str, server: Server) -> int:
-    """Place in the audit log at which this module's operator begins."""
+def beginning(ray_kind: None, release: str, server: Server) -> int:
+    """Place in the audit log at which this module's operator begins. Kinds of others come first: the API server's check of owners
+    learns of kinds twice a minute, and `release` waits for it.
+    """
     return server.mark()
 
 
 @pytest.fixture(scope="module")
 def lived(running: OperatorProcess, server: Server) -> OperatorProcess:
-    """After everything that makes the operator ask for something: a namesake's leftover, a lost node, a pause, a new template."""
+    """After everything that makes the operator ask for something: a namesake's leftover, a lost node, a pause, a new template,
+    an evaluation, and a pass on Ray that is stopped.
+    """
     _clear_a_leftover(running, server)
     _lose_a_node(running, server)
     _pause(running, server)
@@ -60,7 +75,29 @@ def lived(running: OperatorProcess, server: Server) -> OperatorProcess:
         )
 
     until(replaced, "the old Job deleted", running)
+    create(server, "lived", valid_evaluation())
+    until(lambda: one_job_of(server, "WebSSLEvaluation"), "a Job of the evaluation", running)
+    _stop_a_pass_on_ray(running, server)
     return running
+
+
+def one_job_of(server: Server, kind: str) -> bool:
+    jobs = server.kubectl.json("get", "jobs", "--namespace", "lived")["items"]
+    return any(job["metadata"]["ownerReferences"][0]["kind"] == kind for job in jobs)
+
+
+def _stop_a_pass_on_ray(running: OperatorProcess, server: Server) -> None:
+    create(server, "lived", valid_curation(), engine="ray")
+    name = labels.curation_name("text")
+    until(lambda: found(server, "rayjob", name, "lived"), "a RayJob", running)
+    patch = json.dumps({"spec": {"suspend": True}})
+    server.kubectl("patch", "websslcuration", "text", "--namespace=lived", "--type=merge", "-p", patch)
+
+    def stopped() -> bool:
+        job = found(server, "rayjob", name, "lived")
+        return job is None or bool(job["metadata"].get("deletionTimestamp"))
+
+    until(stopped, "the RayJob deleted", running)
 
 
 def _clear_a_leftover(running: OperatorProcess, server: Server) -> None:
@@ -184,7 +221,7 @@ def test_every_right_was_used_or_its_loss_is_noticed(
 
 
 def _missed(right: Right, rules: list[dict[str, Any]], process: OperatorProcess, server: Server) -> bool:
-    """Whether a new run meets a refusal when the operator lacks `right`."""
+    """Whether new objects meet a refusal when the operator lacks `right`."""
     namespace = f"less-{right.verb}-{right.resource}".replace("/", "-")
     resource = f"{right.resource.partition('/')[0]}{'.' + right.group if right.group else ''}"
     part = right.resource.partition("/")[2]
@@ -198,20 +235,21 @@ def _missed(right: Right, rules: list[dict[str, Any]], process: OperatorProcess,
             "?",
         )
         before = server.mark()
-        start(server, namespace)
+        start_one_of_each(server, namespace)
 
         def refused() -> list[str]:
             return rights.refused(server.events(SERVICE_ACCOUNT, before))
 
         until(
-            lambda: refused() or found(server, "job", "small", namespace),
-            f"a run without the right to {right.verb} {right.resource}",
+            lambda: refused() or one_job_of_each(server, namespace),
+            f"objects without the right to {right.verb} {right.resource}",
             process,
         )
         return bool(refused())
     finally:
         _set_rules(server, rules)
-        server.kubectl("delete", "websslruns", "--all", "--namespace", namespace, "--ignore-not-found")
+        plurals = ",".join(kind.plural for kind in KINDS)
+        server.kubectl("delete", plurals, "--all", "--namespace", namespace, "--ignore-not-found")
 
 
 def _set_rules(server: Server, rules: list[dict[str, Any]]) -> None:

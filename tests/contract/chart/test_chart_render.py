@@ -67,11 +67,14 @@ def test_kubeconform_would_notice_a_misspelt_field(
     assert "imagePullPolicies" in done.stdout
 
 
-def test_the_kind_is_kept_at_uninstall_unless_that_is_given_up(helm: Helm) -> None:
-    crd = one(helm.template(), "CustomResourceDefinition")
-    assert crd["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
-    given_up = one(helm.template("--set=crds.keep=false"), "CustomResourceDefinition")
-    assert "annotations" not in given_up["metadata"]
+def test_the_kinds_are_kept_at_uninstall_unless_that_is_given_up(helm: Helm) -> None:
+    kept = named(helm.template(), "CustomResourceDefinition")
+    assert [crd["metadata"]["annotations"] for crd in kept] == [{"helm.sh/resource-policy": "keep"}] * len(
+        kept
+    )
+    given_up = named(helm.template("--set=crds.keep=false"), "CustomResourceDefinition")
+    assert len(given_up) == len(kept) > 0
+    assert all("annotations" not in crd["metadata"] for crd in given_up)
 
 
 def test_no_object_of_the_chart_is_mistaken_for_a_child_of_a_run(helm: Helm) -> None:
@@ -159,3 +162,20 @@ def test_a_wrong_value_is_refused_with_its_name(helm: Helm, flags: str, says: st
     done = helm.run("template", "webssl", CHART, flags)
     assert done.returncode != 0
     assert says in done.stderr
+
+
+def test_evaluation_pods_get_a_class_below_training_that_displaces_nothing(helm: Helm) -> None:
+    def class_of(*flags: str) -> tuple[str, str]:
+        """Name of the class that is made, and of the one that the operator is told."""
+        objects = helm.template(*flags)
+        made = named(objects, "PriorityClass")
+        (container,) = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+        told = {item["name"]: item.get("value") for item in container["env"]}
+        return made[0]["metadata"]["name"] if made else "", told["WEBSSL_EVALUATION_PRIORITY_CLASS"]
+
+    made = one(helm.template(), "PriorityClass")
+    assert (made["value"], made["preemptionPolicy"], made["globalDefault"]) == (-1, "Never", False)
+    assert class_of() == (made["metadata"]["name"],) * 2
+    assert class_of("--set=evaluationPriority.name=low") == ("low", "low")
+    assert class_of("--set=evaluationPriority.create=false,evaluationPriority.name=theirs") == ("", "theirs")
+    assert class_of("--set=evaluationPriority.create=false") == ("", "")

@@ -87,6 +87,27 @@ class Lab:
     def job(self, name: str) -> Any:
         return self.batch.read_namespaced_job(name, self.namespace)
 
+    def evaluation_jobs(self, name: str, suite: str) -> list[Any]:
+        """Evaluation Jobs of a suite that are not being deleted, whichever checkpoint they score."""
+        selector = f"{labels.RUN}={name},{labels.SUITE}={suite}"
+        found = self.batch.list_namespaced_job(self.namespace, label_selector=selector).items
+        return [job for job in found if not job.metadata.deletion_timestamp]
+
+    def evaluation_job(self, name: str, suite: str, digest: str) -> Any:
+        """The evaluation Job of a suite on a checkpoint, as soon as it is the only one."""
+
+        def fits(seen: list[Any]) -> bool:
+            return [job.metadata.annotations[labels.CHECKPOINT_DIGEST] for job in seen] == [digest]
+
+        return self.until(f"{suite} Job", lambda: self.evaluation_jobs(name, suite), fits)[0]
+
+    def annotate(self, name: str, **annotations: str) -> None:
+        """Set annotations with our prefix on a run."""
+        found = {f"{labels.PREFIX}/{key}": text for key, text in annotations.items()}
+        self.objects.patch_namespaced_custom_object(
+            GROUP, VERSION, self.namespace, PLURAL, name, {"metadata": {"annotations": found}}
+        )
+
     def pods(self, name: str, role: str = labels.ROLE_WORKER) -> list[Any]:
         """Pods of a role that have neither ended nor are being deleted, by name."""
         selector = f"{labels.RUN}={name},{labels.ROLE}={role}"

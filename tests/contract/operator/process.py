@@ -35,6 +35,7 @@ class OperatorProcess:
             "WEBSSL_TRAINER_IMAGE": "example/trainer:1",
             "WEBSSL_EVAL_IMAGE": "example/eval:1",
             "WEBSSL_STATUS_INTERVAL": "0",
+            "WEBSSL_DISCOVERY_SECONDS": "2",
         }
         with self.log.open("wb") as output:
             self._process = subprocess.Popen(

@@ -136,8 +136,7 @@ def test_the_end_of_training_is_evaluated_and_the_scores_stand_in_the_status(lab
     lab.until_status("r", "evaluation", lambda s: s.phase is Phase.EVALUATING and s.evaluation is not None)
     training = lab.job("r").metadata.uid
     for suite in ("knn", "vqa"):
-        job = lab.until(f"{suite} Job", lambda suite=suite: lab.job(f"r-eval-{suite}"), lambda _: True)
-        assert job.metadata.annotations[labels.CHECKPOINT_DIGEST] == "d10"
+        lab.evaluation_job("r", suite, "d10")
 
     def pod_of(suite: str) -> Any:
         found = lab.until(

@@ -36,7 +36,10 @@ def nothing(_: Handler) -> Spoil | None:
 
 
 class FaultProxy(ThreadingHTTPServer):
-    """Passes requests on to `upstream`; `rule` says, for each, how its answer is spoilt."""
+    """Passes requests on to `upstream`; `rule` says, for each, how its answer is spoilt.
+
+    connections, requests: how many were made so far.
+    """
 
     daemon_threads = True
 
@@ -44,6 +47,8 @@ class FaultProxy(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.upstream = urlsplit(upstream).netloc
         self.rule: Rule = nothing
+        self.connections = 0
+        self.requests = 0
         self.lock = threading.Lock()
 
     @property
@@ -58,12 +63,18 @@ class Handler(BaseHTTPRequestHandler):
     server: FaultProxy
     protocol_version = "HTTP/1.1"
 
+    def setup(self) -> None:
+        super().setup()
+        with self.server.lock:
+            self.server.connections += 1
+
     def log_message(self, *args: object) -> None:
         pass
 
     def pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         with self.server.lock:
+            self.server.requests += 1
             spoil = self.server.rule(self)
         try:
             answer = self.asked(body)

@@ -1,109 +1,23 @@
-"""Every row of the table of faults, caused on purpose between the loader and a real S3 server."""
+"""Every row of the table of faults, caused on purpose between the loader and a real S3 server, for both clients."""
 
 from __future__ import annotations
 
-import io
-import tarfile
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from PIL import Image
 from webssl_api import exit_codes
-from webssl_trainer.data import (
-    BatchPlan,
-    BrokenReport,
-    CropSpec,
-    Loader,
-    OpenData,
-    Source,
-    load_data,
-    prepare_data,
-)
+from webssl_trainer.data import OpenData
 from webssl_trainer.data.faults import FAULTS, READ_AGAIN, Fault, Outcome
 from webssl_trainer.loop.exits import exit_code_of
-from webssl_trainer.storage import RETRY_CAUSES, FsspecStorage, RetryPolicy, StorageOptions
+from webssl_trainer.storage import RETRY_CAUSES, RetryPolicy, Storage, StorageOptions, open_storage
+from webssl_trainer.storage.options import CLIENTS
 
 from tests.contract.trainer import fault_proxy as spoil
-from tests.contract.trainer.fault_proxy import FaultProxy, Handler, Spoil, fault_proxy, some
+from tests.contract.trainer.fault_proxy import fault_proxy, some
+from tests.contract.trainer.faults_on_purpose import AT_REST, CHANGED, FOREVER, MENDS, ON_THE_WAY
+from tests.contract.trainer.faulty_world import NEWER_KEYS, Seen, World, see
 from tests.contract.trainer.s3_server import S3Server
-
-SHARDS, PER_SHARD, STEPS = 5, 8, 3
-PLAN = BatchPlan(global_batch=24, group_size=1, micro_batch=8)
-CROPS = CropSpec(global_size=8, n_global=1, n_local=0, photometric_global=())
-NEWER_KEYS = ("webssltests2", "another-non-secret")
-VICTIM = 11
-"""Number of the sample that a fault of one sample hits; it lies in shard 1."""
-Sample = tuple[bytes, bytes | None]
-
-
-def picture(number: int) -> bytes:
-    buffer = io.BytesIO()
-    pixels = np.random.default_rng(number).integers(0, 255, (24, 24, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def shard_of(samples: dict[int, Sample]) -> bytes:
-    """A tar of images and captions by number."""
-    sink = io.BytesIO()
-    with tarfile.open(fileobj=sink, mode="w") as tar:
-        for number, (image, caption) in samples.items():
-            for ext, data in (("png", image), ("txt", caption)):
-                if data is not None:
-                    info = tarfile.TarInfo(f"{number:05d}.{ext}")
-                    info.size = len(data)
-                    tar.addfile(info, io.BytesIO(data))
-    return sink.getvalue()
-
-
-@dataclass
-class World:
-    """The server, the proxy before it, and a client that goes past the proxy."""
-
-    server: S3Server
-    proxy: FaultProxy
-    direct: FsspecStorage
-    keys_file: Path
-
-    def client(self, patience: float = 120.0) -> FsspecStorage:
-        """A new client that goes through the proxy; the first use of one takes a second."""
-        patient = RetryPolicy(patience, 0.02, 0.2)
-        return FsspecStorage(
-            StorageOptions(endpoint=self.proxy.url, region="us-east-1", read_timeout=2.0, retry=patient)
-        )
-
-    def open_set(self, name: str, changed: dict[int, Sample]) -> OpenData:
-        """Forty images in five shards, some of them changed, indexed."""
-        for shard in range(SHARDS):
-            numbers = range(shard * PER_SHARD, (shard + 1) * PER_SHARD)
-            samples = {n: changed.get(n, (picture(n), b"a caption")) for n in numbers}
-            self.direct.put(self.shard(name, shard), shard_of(samples))
-        source = Source(f"s3://data/{name}/{{000000..{SHARDS - 1:06d}}}.tar")
-        folder = f"s3://data/run-{name}"
-        return load_data(self.direct, folder, prepare_data(self.direct, [source], folder), seed=7)
-
-    @staticmethod
-    def shard(name: str, number: int) -> str:
-        return f"s3://data/{name}/{number:06d}.tar"
-
-    def write_keys(self, access: str, secret: str) -> None:
-        self.keys_file.write_text(
-            f"[default]\naws_access_key_id = {access}\naws_secret_access_key = {secret}\n"
-        )
-
-
-@dataclass
-class Seen:
-    """What a loader handed out."""
-
-    ids: dict[int, str] = field(default_factory=dict)
-    stand_ins: set[int] = field(default_factory=set)
-    reports: list[BrokenReport] = field(default_factory=list)
-    read_again: int = 0
 
 
 @pytest.fixture(scope="module")
@@ -121,36 +35,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             server.start()
             with fault_proxy(server.access.endpoint) as proxy:
                 patient = RetryPolicy(120.0, 0.05, 0.5)
-                direct = FsspecStorage(
+                past = open_storage(
                     StorageOptions(endpoint=server.access.endpoint, region="us-east-1", retry=patient)
                 )
-                made = World(server, proxy, direct, keys_file)
+                made = World(server, proxy, past, keys_file)
                 made.write_keys(server.access.access_key, server.access.secret_key)
                 yield made
         finally:
             server.kill()
-
-
-def see(
-    storage: FsspecStorage,
-    data: OpenData,
-    processes: int = 1,
-    extras: tuple[str, ...] = (),
-    most: float = 1.0,
-    keep: int = 0,
-) -> Seen:
-    """What the loaders of all processes hand out together."""
-    seen = Seen()
-    for rank in range(processes):
-        with Loader(storage=storage, index=data.index, order=data.order, plan=PLAN, crops=CROPS, rank=rank,
-                    world=processes, seed=1, workers=2, steps=STEPS, max_bad_fraction=most, extras=extras,
-                    keep_bytes=keep) as loader:  # fmt: skip
-            for batch in (batch for step in loader for batch in step.batches):
-                seen.ids.update(zip(batch.positions.tolist(), batch.sample_ids, strict=True))
-                seen.stand_ins.update(batch.stand_ins)
-                seen.reports.extend(batch.broken)
-                seen.read_again += batch.read_again
-    return seen
 
 
 @pytest.fixture(scope="module")
@@ -160,124 +52,20 @@ def whole(world: World) -> OpenData:
 
 @pytest.fixture(scope="module")
 def undisturbed(world: World, whole: OpenData) -> Seen:
-    seen = see(world.direct, whole)
+    seen = see(world.past, whole)
     assert not seen.reports
     return seen
 
 
+@pytest.fixture(scope="module", params=CLIENTS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """All of it is true of both clients."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def shared(world: World) -> FsspecStorage:
-    return world.client()
-
-
-# -- faults of the way: rules of the proxy ---------------------------------------------------------------------------
-
-
-def killed(world: World) -> spoil.Rule:
-    """The server dies in the middle of the third read, and is started again."""
-    seen = [0]
-
-    def rule(handler: Handler) -> Spoil | None:
-        seen[0] += ".tar" in handler.path
-        if seen[0] == 3:
-            seen[0] += 1
-            world.server.kill()
-            threading.Timer(0.5, world.server.start).start()
-        return None
-
-    return rule
-
-
-def expiring(world: World) -> spoil.Rule:
-    """From the third read on the old keys are refused as expired; the keys file has newer ones then."""
-    old, seen = f"Credential={world.server.access.access_key}/", [0]
-
-    def rule(handler: Handler) -> Spoil | None:
-        seen[0] += ".tar" in handler.path
-        if seen[0] < 3 or old not in handler.headers.get("Authorization", ""):
-            return None
-        world.write_keys(*NEWER_KEYS)
-        return spoil.error(400, "ExpiredToken")
-
-    return rule
-
-
-ON_THE_WAY: dict[str, Callable[[World], spoil.Rule]] = {
-    "flipped bytes on the way": lambda _: some(spoil.flipped),
-    "404 that passes": lambda _: some(spoil.error(404, "NoSuchKey"), times=1),
-    "keys that expire": expiring,
-    "Content-Length too large": lambda _: some(spoil.declared_too_large),
-    "Content-Length too small": lambda _: some(spoil.declared_too_small),
-    "429": lambda _: some(spoil.error(429, "TooManyRequests")),
-    "503 SlowDown": lambda _: some(spoil.error(503, "SlowDown")),
-    "500": lambda _: some(spoil.error(500, "InternalError")),
-    "connection reset mid-body": lambda _: some(spoil.reset_mid_body),
-    "stall of 30 s": lambda _: some(spoil.stall(6.0), times=1),
-    "server killed and restarted": killed,
-}
-FOREVER: dict[str, Callable[[World], spoil.Rule]] = {
-    "403 for every shard": lambda _: some(spoil.error(403, "AccessDenied"), times=None),
-    "keys that are wrong": lambda _: some(spoil.error(403, "InvalidAccessKeyId"), skip=2, times=None),
-    "keys that expire for good": lambda _: some(spoil.error(400, "ExpiredToken"), skip=2, times=None),
-    "server gone for good": lambda _: some(lambda handler, _: handler.reset(), skip=2, times=None),
-}
-MENDS = {
-    "403 for every shard": "access denied.*secretRef",
-    "keys that are wrong": "access denied.*secretRef",
-    "keys that expire for good": "no success in.*ExpiredToken|no success in.*because",
-    "server gone for good": "no success in.*check that the storage server is up",
-    "too many bad samples": "of 24 samples are broken.*maxBadFraction",
-}
-
-# -- faults of the data: the samples they hit, and what is done to the shards after they were indexed ------------------
-
-
-def cut(world: World, data: OpenData) -> set[int]:
-    """Shard 1 ends amid its fourth sample."""
-    ref = data.index.locate(VICTIM)
-    world.direct.put(ref.shard, world.direct.read(ref.shard)[: ref.offset + 20])
-    return set(range(VICTIM, 2 * PER_SHARD))
-
-
-def flip_one(world: World, data: OpenData) -> set[int]:
-    """One bit of the image."""
-    ref = data.index.locate(VICTIM)
-    content = bytearray(world.direct.read(ref.shard))
-    content[ref.offset + 100] ^= 1
-    world.direct.put(ref.shard, bytes(content))
-    return {VICTIM}
-
-
-def remove(world: World, data: OpenData) -> set[int]:
-    """Shard 1 is gone."""
-    world.direct.delete(data.index.locate(VICTIM).shard)
-    return set(range(PER_SHARD, 2 * PER_SHARD))
-
-
-def deny(world: World, data: OpenData) -> set[int]:
-    """Shard 1 may not be read."""
-    path = data.index.locate(VICTIM).shard.removeprefix("s3:/")
-    world.proxy.rule = some(spoil.error(403, "AccessDenied"), named=path, times=None)
-    return set(range(PER_SHARD, 2 * PER_SHARD))
-
-
-def indexed_like_this(_: World, __: OpenData) -> set[int]:
-    """The shard is as it was made."""
-    return {VICTIM}
-
-
-AT_REST: dict[str, Callable[[World, OpenData], set[int]]] = {
-    "truncated tar": cut,
-    "flipped bytes at rest": flip_one,
-    "zero-length member": indexed_like_this,
-    "missing caption": indexed_like_this,
-    "missing shard": remove,
-    "403 for a shard": deny,
-}
-CHANGED: dict[str, dict[int, Sample]] = {
-    "zero-length member": {VICTIM: (b"", b"a caption")},
-    "missing caption": {VICTIM: (picture(VICTIM), None)},
-}
+def shared(world: World, kind: str) -> Storage:
+    return world.client(kind)
 
 
 def rows(*outcomes: Outcome) -> list[Fault]:
@@ -290,9 +78,9 @@ def named(fault: Fault) -> str:
 
 @pytest.mark.parametrize("fault", rows(Outcome.RETRIED), ids=named)
 def test_what_passes_is_tried_again_and_changes_no_sample(
-    world: World, whole: OpenData, undisturbed: Seen, shared: FsspecStorage, fault: Fault
+    world: World, whole: OpenData, undisturbed: Seen, kind: str, shared: Storage, fault: Fault
 ) -> None:
-    storage = world.client() if fault.name.startswith("keys") else shared
+    storage = world.client(kind) if fault.name.startswith("keys") else shared
     before = storage.retry_causes.get(fault.cause, 0)
     world.proxy.rule = ON_THE_WAY[fault.name](world)
     seen = see(storage, whole)
@@ -307,9 +95,9 @@ def test_what_passes_is_tried_again_and_changes_no_sample(
 
 @pytest.mark.parametrize("fault", rows(Outcome.SKIPPED), ids=named)
 def test_what_stays_costs_its_own_samples_only_and_is_reported_by_key_and_cause(
-    world: World, undisturbed: Seen, shared: FsspecStorage, fault: Fault
+    world: World, undisturbed: Seen, kind: str, shared: Storage, fault: Fault
 ) -> None:
-    data = world.open_set(named(fault), CHANGED.get(fault.name, {}))
+    data = world.open_set(f"{kind}-{named(fault)}", CHANGED.get(fault.name, {}))
     world.proxy.rule = spoil.nothing
     hit = AT_REST[fault.name](world, data)
     seen = see(shared, data, processes=2, extras=("txt",))
@@ -324,7 +112,7 @@ def test_what_stays_costs_its_own_samples_only_and_is_reported_by_key_and_cause(
 
 
 def test_spoilt_bytes_do_not_stay_in_memory(
-    world: World, whole: OpenData, undisturbed: Seen, shared: FsspecStorage
+    world: World, whole: OpenData, undisturbed: Seen, kind: str, shared: Storage
 ) -> None:
     world.proxy.rule = some(spoil.flipped)
     seen = see(shared, whole, keep=1 << 30)
@@ -334,21 +122,21 @@ def test_spoilt_bytes_do_not_stay_in_memory(
 
 @pytest.mark.parametrize("fault", rows(Outcome.ENDS_RUN, Outcome.ENDS_ATTEMPT), ids=named)
 def test_what_no_skipping_mends_ends_with_an_error_that_names_the_mend(
-    world: World, whole: OpenData, fault: Fault
+    world: World, whole: OpenData, kind: str, fault: Fault
 ) -> None:
     data, most = whole, 1.0
     if fault.name == "too many bad samples":
         world.proxy.rule = spoil.nothing
-        data, most = world.open_set("bad", dict.fromkeys(range(0, 40, 2), (b"no image", b""))), 0.4
+        data, most = world.open_set(f"{kind}-bad", dict.fromkeys(range(0, 40, 2), (b"no image", b""))), 0.4
     else:
         world.proxy.rule = FOREVER[fault.name](world)
     with pytest.raises(Exception, match=MENDS[fault.name]) as raised:
-        see(world.client(patience=3.0), data, most=most)
+        see(world.client(kind, patience=3.0), data, most=most)
     code = exit_codes.USER_ERROR if fault.outcome is Outcome.ENDS_RUN else exit_codes.RETRY
     assert exit_code_of(raised.value) == code
 
 
-def test_below_the_set_share_bad_samples_end_nothing(world: World, shared: FsspecStorage) -> None:
+def test_below_the_set_share_bad_samples_end_nothing(world: World, kind: str, shared: Storage) -> None:
     world.proxy.rule = spoil.nothing
-    data = world.open_set("few", dict.fromkeys(range(0, 40, 4), (b"no image", b"")))
+    data = world.open_set(f"{kind}-few", dict.fromkeys(range(0, 40, 4), (b"no image", b"")))
     assert len(see(shared, data, most=0.5).stand_ins) > 10

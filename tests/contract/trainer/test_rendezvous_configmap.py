@@ -13,6 +13,7 @@ import httpx
 import pytest
 import yaml
 from webssl_api import labels
+from webssl_api.curation_status import CurationReport, report_key
 from webssl_api.reports import TrainingReport
 from webssl_operator.construct.access import VERBS
 from webssl_trainer.configmaps import ApiRefusedError, ConfigMap
@@ -179,3 +180,12 @@ def test_reports_arrive_also_when_the_object_is_gone(api_server, config_maps: Co
     reporter.report(TrainingReport(step=7, attempt=2))
     assert reporter.flush(30)
     assert last_report(sink) == TrainingReport(step=7, attempt=2)
+
+
+def test_the_pods_of_a_pass_report_under_keys_of_their_own(api_server, config_maps: ConfigMaps) -> None:
+    delete(api_server, "run-progress")
+    sinks = [ConfigMapSink(config_maps("run-progress"), report_key(number)) for number in range(3)]
+    for number, sink in enumerate(sinks):
+        sink.write(CurationReport(shards_done=number).model_dump_json(by_alias=True))
+    texts = [sink.read() for sink in sinks]
+    assert [CurationReport.model_validate_json(text or "").shards_done for text in texts] == [0, 1, 2]

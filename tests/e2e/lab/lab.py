@@ -42,6 +42,22 @@ class Lab:
             self.storage.delete(info.url)
         self.custom.create_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, manifest)
 
+    def create(self, plural: str, manifest: dict[str, Any]) -> None:
+        """Create an object of another of our kinds; one of the same name from an earlier session goes first."""
+        place, name = (GROUP, VERSION, self.namespace, plural), manifest["metadata"]["name"]
+
+        def there() -> bool:
+            try:
+                self.custom.delete_namespaced_custom_object(*place, name, propagation_policy="Foreground")
+            except client.ApiException as error:
+                if error.status != 404:
+                    raise
+                return False
+            return True
+
+        wait_for(lambda: not there(), 90, f"the earlier {name} of {plural} to go")
+        self.custom.create_namespaced_custom_object(*place, manifest)
+
     def delete(self, name: str, limit: float = 90) -> None:
         """Delete a run and wait until its pods are gone."""
         try:

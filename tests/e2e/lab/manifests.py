@@ -17,6 +17,11 @@ def checkpoint_uri(name: str) -> str:
     return f"{ROOT}/e2e/{name}"
 
 
+def storage_of(place: Place) -> dict[str, Any]:
+    """The bucket, as pods reach it."""
+    return {"endpoint": place.s3_inside, "region": place.region, "secretRef": {"name": "s3-credentials"}}
+
+
 def training_run(
     name: str,
     namespace: str,
@@ -34,7 +39,6 @@ def training_run(
         "terminationGracePeriodSeconds": 20,
         "env": [{"name": "OMP_NUM_THREADS", "value": "1"}],
     }
-    storage = {"endpoint": place.s3_inside, "region": place.region, "secretRef": {"name": "s3-credentials"}}
     return {
         "apiVersion": "webssl.dev/v1alpha1",
         "kind": "WebSSLRun",
@@ -44,7 +48,11 @@ def training_run(
             "objective": {
                 "dino": {"dinoHead": head, "ibotHead": head, "localCrops": 4, "koleo": {"groupSize": 8}}
             },
-            "data": {"source": f"{ROOT}/{{stamps,clothes}}/*.tar", "storage": storage, "loaderThreads": 1},
+            "data": {
+                "source": f"{ROOT}/{{stamps,clothes}}/*.tar",
+                "storage": storage_of(place),
+                "loaderThreads": 1,
+            },
             "schedule": {
                 "stages": [{"resolution": 56, "samples": steps * BATCH}],
                 "globalBatchSize": BATCH,

@@ -6,6 +6,19 @@ from tests.manifests.wrong.row import SPEC, Wrong
 
 ROWS = [
     Wrong(
+        "a size of the cache without a unit",
+        SPEC + "data.cache",
+        {"size": "100"},
+        "should match",
+        "size",
+    ),
+    Wrong(
+        "a cache in a folder that is there and in a volume",
+        SPEC + "data.cache",
+        {"size": "100Gi", "path": "/nvme", "storageClassName": "local"},
+        "spec.data.cache.path /nvme is a folder that exists",
+    ),
+    Wrong(
         "a malformed address of the weights to start from",
         SPEC + "model.startFrom",
         {"checkpoint": "runs/dino-7b"},
@@ -41,6 +54,18 @@ ROWS = [
         SPEC + "data.filter",
         {"table": "scores.parquet"},
         "spec.data.filter.table scores.parquet is not a storage address",
+    ),
+    Wrong(
+        "a folder with the shard index that is no address",
+        SPEC + "data.index",
+        "indexes/mc2b",
+        "spec.data.index indexes/mc2b is not a storage address",
+    ),
+    Wrong(
+        "an index of a mixture's shards that is no address",
+        SPEC + "data.mix",
+        [{"source": "s3://mc2b/more/{0..9}.tar", "index": "/indexes/more"}],
+        "spec.data.mix[].index /indexes/more is not a storage address",
     ),
     Wrong(
         "a mixture of what is no shards",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ class Wrong:
     """One wrong manifest: a dotted path below the object, the value put there (`DELETE` removes it), the message.
 
     `says` is part of the API server's message. `python_says` is part of our own parser's message where the two word it
-    differently (both name the field); None where only the API server can know.
+    differently (both name the field); None where only the API server can know. valid: what is changed.
     """
 
     name: str
@@ -21,9 +22,10 @@ class Wrong:
     value: Any
     says: str
     python_says: str | None = None
+    valid: Callable[[], dict[str, Any]] = valid_run
 
     def manifest(self) -> dict[str, Any]:
-        run = valid_run()
+        run = self.valid()
         *parents, last = self.path.split(".")
         node: Any = run
         for key in parents:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from webssl_api.crd import run_crd
+from webssl_api.crd import crd_of, run_crd
 from webssl_api.generate import generated
+from webssl_api.kind import Kind
+from webssl_api.kinds import KINDS
 
 ROOT = Path(__file__).parents[3]
 
@@ -25,8 +27,9 @@ def _fields(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, 
         yield from _fields(child.get("items", {}), f"{path}.{name}")
 
 
-def test_kubectl_explain_has_a_sentence_for_every_field() -> None:
-    root = run_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_kubectl_explain_has_a_sentence_for_every_field(kind: Kind) -> None:
+    root = crd_of(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     bare = [
         path
         for part in ("spec", "status")

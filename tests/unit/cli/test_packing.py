@@ -64,7 +64,9 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_an_address_that_is_none_is_refused(folder: Path) -> None:
     result = pack(folder, "bucket/images")
     assert isinstance(result.exception, CliError)
-    assert "write s3://bucket/path or file:///path" in str(result.exception)
+    assert "write s3://bucket/path, gs://bucket/path, az://container/path or file:///path" in str(
+        result.exception
+    )
 
 
 def test_every_data_set_is_listed_with_its_package() -> None:

@@ -126,6 +126,16 @@ def test_broken_yaml_is_pointed_at(tmp_path: Path) -> None:
         check.read(file)
 
 
+@pytest.mark.parametrize("text", ["spec: &a\n  data: *a\n", "items: &a\n- kind: List\n  items: *a\n"])
+def test_a_value_that_holds_itself_is_no_yaml_as_for_kubernetes(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "round.yaml"
+    file.write_text(f"kind: WebSSLRun\n{text}")
+    with pytest.raises(
+        CliError, match=r"round\.yaml:2:\d: not valid YAML \(the value of an anchor holds an alias"
+    ):
+        check.read(file)
+
+
 def webssl(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "webssl_cli.main", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -12,7 +12,7 @@ from webssl_api.evaluation import SuiteSpec
 from webssl_api.manifest import CheckpointManifest
 from webssl_api.reports import EvaluationReport
 from webssl_eval.benchmarks.registry import BENCHMARKS
-from webssl_eval.results import PREDICTIONS, Scores, folder_of, settings_digest, write_results
+from webssl_eval.results import PREDICTIONS, Scores, folder_of, write_results
 from webssl_eval.suites.alignment.heat_map import heat_map
 from webssl_eval.suites.vqa.benchmark_sets import Answers, read_benchmarks, scored
 from webssl_trainer.configs.architecture import architecture
@@ -55,7 +55,7 @@ class EvaluatedRun:
         settings = spec.to_dict()
         known = Scores(
             report=report,
-            settings_digest=settings_digest(spec),
+            settings_digest=spec.digest,
             data_digest="d" * 64,
             settings=settings,
             details={"seconds": {"features": 1.5, "answers": 2.0}},

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from webssl_eval.suites.ahead import one_ahead
-from webssl_eval.suites.dense.fitting import linear_decay, third_then_cosine
+from webssl_eval.suites.dense.fitting import linear_decay, warm_third_of_cosine
 from webssl_eval.suites.dense.maps import folders_of, open_maps
 from webssl_eval.suites.dense.reading import Reading, last_layers, spread_layers
 from webssl_eval.suites.dense.views import centre_view, random_view, scaled, windows
@@ -230,7 +230,7 @@ def test_an_image_of_one_window_is_that_window_and_mirroring_a_symmetric_image_c
     assert averaged(outputs, scene(1)[0], (1.0, 1.5), True, lambda part: part).shape == (1, 28, 42)
 
 
-@pytest.mark.parametrize("share", [linear_decay, third_then_cosine])
+@pytest.mark.parametrize("share", [linear_decay, warm_third_of_cosine])
 @settings(deadline=None)
 @given(steps=st.integers(1, 300))
 def test_learning_rates_rise_to_the_peak_and_fall(share, steps):
@@ -240,6 +240,21 @@ def test_learning_rates_rise_to_the_peak_and_fall(share, steps):
     assert max(rates) <= 1
     assert rates[: peak + 1] == sorted(rates[: peak + 1])
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("share", "step", "steps", "expected"),
+    [
+        (linear_decay, 749, 40000, 0.5 * (1 - 749 / 40000)),
+        (linear_decay, 1499, 40000, 1 - 1499 / 40000),
+        (linear_decay, 20000, 40000, 0.5),
+        (warm_third_of_cosine, 12800, 38400, 0.75),
+        (warm_third_of_cosine, 6399, 38400, 0.5 * 0.5 * (1 + np.cos(np.pi / 6))),
+        (warm_third_of_cosine, 19200, 38400, 0.5),
+    ],
+)
+def test_the_published_lengths_give_the_published_rates(share, step, steps, expected):
+    assert share(step, steps) == pytest.approx(expected, abs=1e-4)
 
 
 @settings(deadline=None)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from webssl_api.evaluation_probes import DepthSuite
-from webssl_eval.suites.depth.head import BINS, DepthHead, silog_loss
+from webssl_eval.suites.depth.head import BINS, DepthHead, depth_loss, gradient_loss, silog_loss
 from webssl_eval.suites.depth.scoring import METRICS, image_scores, mean_scores, scored_pixels
 from webssl_eval.suites.depth.suite import LinearDepth
 from webssl_trainer.errors import UserError
@@ -46,14 +46,37 @@ def test_the_loss_is_the_published_formula_on_measured_pixels():
     truth[0, :2] = 0
     known = truth > 0
     apart = (depth[:, 0][known] + 1e-3).log() - (truth[known] + 1e-3).log()
-    early, late = (float(silog_loss(depth, truth, step)) for step in (99, 100))
+    early, late = (float(silog_loss(depth[:, 0], truth, step)) for step in (99, 100))
     assert early == pytest.approx(float((0.15 * apart.mean() ** 2).sqrt()), abs=1e-5)
     assert late == pytest.approx(float((apart.var() + 0.15 * apart.mean() ** 2).sqrt()), abs=1e-5)
 
 
+def test_the_gradient_term_is_the_published_formula_pixel_by_pixel():
+    depth = torch.rand(2, 9, 7, generator=torch.Generator().manual_seed(0)) * 5 + 0.5
+    truth = torch.rand(2, 9, 7, generator=torch.Generator().manual_seed(1)) * 5 + 0.1
+    truth[0, 2:5, 1:3] = 0
+    expected = 0.0
+    for every in (1, 2, 4, 8):
+        near, far = depth[:, ::every, ::every], truth[:, ::every, ::every]
+        apart = (near + 1e-3).log() - (far + 1e-3).log()
+        total, count = 0.0, 0
+        for image, row, column in np.ndindex(*far.shape):
+            count += bool(far[image, row, column] > 0)
+            for below, beside in ((row + 1, column), (row, column + 1)):
+                if below < far.shape[1] and beside < far.shape[2]:
+                    both = far[image, row, column] > 0 and far[image, below, beside] > 0
+                    difference = apart[image, row, column] - apart[image, below, beside]
+                    total += float(difference.abs()) if both else 0.0
+        expected += total / count
+    assert float(gradient_loss(depth, truth)) == pytest.approx(expected, rel=1e-4)
+    assert float(gradient_loss(truth.clamp(min=0.1) * 1, truth.clamp(min=0.1))) == 0.0
+    together = depth_loss(depth[:, None], truth, 500)
+    assert float(together) == pytest.approx(float(silog_loss(depth, truth, 500)) + 0.5 * expected, rel=1e-4)
+
+
 def test_a_view_without_measurements_has_no_loss_and_no_gradient():
     depth = torch.ones(1, 1, 4, 4, requires_grad=True)
-    loss = silog_loss(depth, torch.zeros(1, 8, 8), 0)
+    loss = depth_loss(depth, torch.zeros(1, 8, 8), 0)
     loss.backward()
     assert float(loss.detach()) == 0
     assert float(depth.grad.abs().max()) == 0

@@ -4,154 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
-from torch.distributed.checkpoint.state_dict_saver import save as dcp_save
 from webssl_api import env, exit_codes
-from webssl_api.manifest import MANIFEST_NAME, CheckpointManifest
+from webssl_api.data import StorageSpec
+from webssl_api.evaluation_object import WebSSLEvaluationSpec
 from webssl_api.reports import EvaluationReport
 from webssl_api.resolved import ResolvedRun
 from webssl_eval import job
 from webssl_eval.__main__ import main
-from webssl_eval.encoders.checkpoint import checkpoint_encoder, pinned_manifest
-from webssl_eval.encoders.vit import random_encoder
+from webssl_eval.encoders.checkpoint import pinned_manifest
 from webssl_eval.results import known_scores
 from webssl_eval.settings import settings_of
-from webssl_trainer.checkpoint.objects import ObjectStore, ObjectWriter
-from webssl_trainer.data.pack import PackItem, pack
+from webssl_operator.construct import evaluation_object
 from webssl_trainer.errors import UserError
-from webssl_trainer.model import VisionTransformer, initialise, vit_config
 from webssl_trainer.reporting import SinkUnavailableError
 from webssl_trainer.storage import Storage
 
-from tests.unit.eval.conftest import png
-
-CPU = torch.device("cpu")
-
-
-def run_of(folder: Path, **changes: Any) -> ResolvedRun:
-    labelled = f"{(folder / 'labelled').as_uri()}/*.tar"
-    spec: dict[str, Any] = {
-        "model": {"size": "tiny", "patchSize": 14},
-        "objective": {"dino": {"koleo": {"groupSize": 2}}},
-        "data": {"source": labelled},
-        "schedule": {"stages": [{"resolution": 28, "samples": 8}], "globalBatchSize": 4},
-        "workers": {"min": 1, "max": 1},
-        "checkpoint": {"uri": folder.as_uri(), "interval": {"samples": 8}},
-        "evaluation": {"suites": [{"knn": {"train": labelled, "test": labelled, "k": 1}}]},
-        **changes,
-    }
-    return ResolvedRun.model_validate({"name": "run", "namespace": "ns", "uid": "u", "spec": spec})
-
-
-def save_checkpoint(storage: Storage, folder: str, backbone: VisionTransformer) -> CheckpointManifest:
-    """A committed checkpoint as the trainer writes it: student and teacher, the manifest last."""
-    other = VisionTransformer(backbone.config)
-    initialise(other, 99)
-    state = {
-        "modules": {
-            name: {f"backbone.{key}": value for key, value in vit.state_dict().items()}
-            for name, vit in (("student", other), ("teacher", backbone))
-        }
-    }
-    store = ObjectStore(storage, folder)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        dcp_save(state, storage_writer=ObjectWriter(store), no_dist=True)
-    manifest = CheckpointManifest(
-        run_uid="u",
-        attempt=1,
-        step=2,
-        samples=8,
-        stage=0,
-        final=True,
-        world_size=1,
-        config_digest="c",
-        objects=store.entries,
-    )
-    storage.put(f"{folder}/{MANIFEST_NAME}", manifest.to_bytes())
-    return manifest
-
-
-@pytest.fixture
-def backbone() -> VisionTransformer:
-    vit = VisionTransformer(vit_config("tiny", patch_size=14, image_size=28))
-    initialise(vit, 7)
-    return vit
+from tests.unit.eval.small_job import environment_of, folder_below, run_of
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> str:
-    return f"{tmp_path.as_uri()}/checkpoints/attempt-00000001-0a0b0c0d/step-000000000002"
+    return folder_below(tmp_path)
 
 
 @pytest.fixture
-def environment(storage, tmp_path, backbone, folder) -> dict[str, str]:
-    items = [PackItem(f"{c}{n}", png(c), "png", label=n % 2) for n, c in enumerate(["red", "green", "blue"])]
-    pack(items, storage, (tmp_path / "labelled").as_uri())
-    (tmp_path / "run.yaml").write_text(run_of(tmp_path).to_yaml())
-    manifest = save_checkpoint(storage, folder, backbone)
-    return {
-        env.RUN_FILE: str(tmp_path / "run.yaml"),
-        env.SUITE: "knn",
-        env.CHECKPOINT_URI: folder,
-        env.CHECKPOINT_DIGEST: manifest.digest,
-        env.REPORT: (tmp_path / "reports" / "knn.json").as_uri(),
-        "TMPDIR": str(tmp_path / "scratch"),
-    }
+def environment(storage: Storage, tmp_path: Path) -> dict[str, str]:
+    return environment_of(storage, tmp_path)
 
 
-def test_the_teachers_backbone_is_loaded_not_the_students(storage, tmp_path, backbone, folder):
-    manifest = save_checkpoint(storage, folder, backbone)
-    loaded = checkpoint_encoder(storage, folder, manifest, run_of(tmp_path).spec, None, CPU)
-    views = torch.randn(2, 3, 28, 28, generator=torch.Generator().manual_seed(0))
-    expected = random_encoder(backbone.config, 28, 7, CPU).encode(views)
-    assert torch.equal(loaded.encode(views).cls, expected.cls)
-    assert torch.equal(loaded.encode(views).patches, expected.patches)
-    assert loaded.encode(views).patches.shape == (2, 2, 2, 96)
-
-
-def test_another_resolution_may_be_asked_for(storage, tmp_path, backbone, folder):
-    manifest = save_checkpoint(storage, folder, backbone)
-    loaded = checkpoint_encoder(storage, folder, manifest, run_of(tmp_path).spec, 56, CPU)
-    assert loaded.encode(torch.zeros(1, 3, 56, 56)).patches.shape == (1, 4, 4, 96)
-
-
-def test_a_checkpoint_of_another_model_is_refused_with_the_parameter(storage, tmp_path, folder, backbone):
-    manifest = save_checkpoint(storage, folder, backbone)
-    run = run_of(tmp_path, model={"size": "S", "patchSize": 14})
-    with pytest.raises(
-        UserError, match=r"has shape \(1, 1, 96\), the run's model needs \(1, 1, 384\); spec.model"
-    ):
-        checkpoint_encoder(storage, folder, manifest, run.spec, None, CPU)
-
-
-def test_a_checkpoint_with_another_digest_than_the_pinned_one_is_refused(storage, folder, backbone):
-    manifest = save_checkpoint(storage, folder, backbone)
-    assert pinned_manifest(storage, folder, manifest.digest) == manifest
-    with pytest.raises(
-        UserError, match=f"has digest {manifest.digest}, but the evaluation is pinned to {'0' * 64}"
-    ):
-        pinned_manifest(storage, folder, "0" * 64)
-
-
-def test_a_folder_without_a_manifest_is_no_checkpoint(storage, folder):
-    with pytest.raises(UserError, match=r"is no checkpoint: it has no manifest\.json"):
-        pinned_manifest(storage, folder, "0" * 64)
-
-
-def test_a_damaged_object_is_found_before_anything_of_it_is_used(storage, tmp_path, folder, backbone):
-    manifest = save_checkpoint(storage, folder, backbone)
-    url = f"{folder}/{manifest.objects[-1].path}"
-    data = bytearray(storage.read(url))
-    data[len(data) // 2] ^= 1
-    storage.put(url, bytes(data))
-    with pytest.raises(UserError, match=r"is damaged: .*SHA-256.*evaluate another checkpoint"):
-        checkpoint_encoder(storage, folder, manifest, run_of(tmp_path).spec, None, CPU)
+def test_where_the_encoder_looks_is_drawn_beside_the_scores(environment, storage, folder):
+    assert main(environment) == exit_codes.COMPLETE
+    assert storage.read(f"{folder}/eval/knn/encoder.png").startswith(b"\x89PNG")
 
 
 def test_a_suite_reports_and_leaves_scores_and_predictions_next_to_the_checkpoint(
@@ -174,6 +60,29 @@ def test_a_suite_reports_and_leaves_scores_and_predictions_next_to_the_checkpoin
     assert hashlib.sha256(storage.read(f"{folder}/{entry.path}")).hexdigest() == entry.sha256
 
 
+@pytest.mark.parametrize("pin", ["whole", "first digits", "none"])
+def test_what_the_operator_makes_of_an_evaluation_object_scores_a_checkpoint_whose_run_is_not_there(
+    environment, tmp_path, folder, pin
+):
+    digest = environment[env.CHECKPOINT_DIGEST]
+    run = run_of(tmp_path)
+    wanted = WebSSLEvaluationSpec.model_validate(
+        {
+            "checkpoint": {"uri": folder},
+            "encoder": {"size": "tiny", "patchSize": 14, "resolution": 28},
+            "suites": run.to_dict()["spec"]["evaluation"]["suites"],
+        }
+    )
+    assert wanted.encoder is not None
+    spec = evaluation_object.run_of(wanted.encoder, StorageSpec(), wanted)
+    resolved = ResolvedRun(name="any", namespace="ns", uid="u", spec=spec)
+    (tmp_path / "run.yaml").write_text(resolved.to_yaml())
+    environment[env.CHECKPOINT_DIGEST] = {"whole": digest, "first digits": digest[:12], "none": ""}[pin]
+    assert main(environment) == exit_codes.COMPLETE
+    report = EvaluationReport.model_validate_json((tmp_path / "reports" / "knn.json").read_text())
+    assert (report.checkpoint_digest, report.scores["top1"]) == (digest, 100.0)
+
+
 def test_tables_and_pictures_of_a_suite_lie_beside_its_scores_and_are_not_computed_twice(
     environment, storage, tmp_path, folder, monkeypatch
 ):
@@ -189,36 +98,6 @@ def test_tables_and_pictures_of_a_suite_lie_beside_its_scores_and_are_not_comput
     assert len(heads) == 8
     monkeypatch.setattr(job, "checkpoint_encoder", lambda *_: pytest.fail("the encoder was loaded again"))
     assert main(environment) == exit_codes.COMPLETE
-
-
-def test_known_scores_are_reported_again_without_computing(environment, tmp_path, monkeypatch):
-    assert main(environment) == exit_codes.COMPLETE
-    first = (tmp_path / "reports" / "knn.json").read_text()
-    (tmp_path / "reports" / "knn.json").unlink()
-    monkeypatch.setattr(job, "checkpoint_encoder", lambda *_: pytest.fail("the encoder was loaded again"))
-    assert main(environment) == exit_codes.COMPLETE
-    assert (tmp_path / "reports" / "knn.json").read_text() == first
-
-
-@pytest.mark.parametrize("change", ["settings", "data", "damaged"])
-def test_scores_of_other_settings_or_data_and_unreadable_ones_are_computed_again(
-    environment, storage, tmp_path, folder, change
-):
-    assert main(environment) == exit_codes.COMPLETE
-    url = f"{folder}/eval/knn/scores.json"
-    before = json.loads(storage.read(url))
-    if change == "settings":
-        run = run_of(tmp_path).to_dict()
-        run["spec"]["evaluation"]["suites"][0]["knn"]["k"] = 2
-        (tmp_path / "run.yaml").write_text(ResolvedRun.model_validate(run).to_yaml())
-    elif change == "data":
-        pack([PackItem("one", png("red"), "png", label=0)], storage, (tmp_path / "labelled").as_uri())
-    else:
-        storage.put(url, b"{")
-    assert main(environment) == exit_codes.COMPLETE
-    after = json.loads(storage.read(url))
-    assert after["settingsDigest"] != before["settingsDigest"] or change != "settings"
-    assert after["dataDigest"] != before["dataDigest"] or change != "data"
 
 
 @pytest.mark.parametrize(

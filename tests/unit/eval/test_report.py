@@ -19,6 +19,7 @@ from webssl_eval.report.series import series_of
 from webssl_eval.report.tables import probes
 from webssl_trainer.configs.architecture import architecture
 from webssl_trainer.errors import UserError
+from webssl_trainer.storage import join
 
 from tests.unit.eval.checkpoints import commit, drawn, spec_of
 from tests.unit.eval.evaluated_run import ALL, STORAGE, EvaluatedRun
@@ -188,6 +189,24 @@ def test_probes_stand_beside_the_papers(tmp_path):
         "ImageNet-1k linear, top-1 %": (70.0, 84.7),
         "NYUv2 depth lin.4, RMSE m": (0.5, 0.345),
     }
+
+
+def test_where_the_encoder_looks_is_shown_once_beside_what_training_drew(tmp_path):
+    run = EvaluatedRun(tmp_path)
+    run.drawings()
+    drawn = STORAGE.read(next(info.url for info in STORAGE.list_objects(join(run.uri, "pictures"))))
+    predictions = [{"id": "1", "label": "a", "predicted": ["a"]}]
+    for name in ("first", "second"):
+        spec = SuiteSpec.model_validate(
+            {"name": name, "knn": {"train": "file:///none", "test": "file:///none", "k": 1}}
+        )
+        run.suite(spec, {"top1": 100.0}, predictions, files={"encoder.png": drawn})
+    found = account(STORAGE, run.uri, "mine", 0)
+    titles = [picture.title for picture in found.encoder_pictures]
+    assert [title.partition(" (")[0] for title in titles] == [
+        "patch features, their three principal components as colours",
+        "where the last block's class token looks, on pictures of the suite first",
+    ]
 
 
 def test_csv_holds_unrounded_values_and_markdown_keeps_its_columns(whole):

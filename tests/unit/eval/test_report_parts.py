@@ -12,13 +12,13 @@ from PIL import Image
 from webssl_eval.benchmarks.averages import averages
 from webssl_eval.benchmarks.benchmark import Category
 from webssl_eval.benchmarks.registry import BENCHMARKS
-from webssl_eval.report.account import Account, Benchmarked, Example, Number, Subject
+from webssl_eval.report.account import Account, Benchmarked, Example, Number, Subject, SuiteResult
 from webssl_eval.report.bars import category_bars
 from webssl_eval.report.chosen import question_text, reference_text, shortened, spread
 from webssl_eval.report.page import page
 from webssl_eval.report.paper import chosen_rows, paper_rows
 from webssl_eval.report.series import series_of
-from webssl_eval.report.tables import comparison
+from webssl_eval.report.tables import comparison, side_by_side
 from webssl_eval.report.thumbnails import drawing, thumbnail
 
 from tests.unit.eval.strict_html import Strict
@@ -34,6 +34,36 @@ def own(values, incomplete=()):
     means = {category.value: Number(mean.value, mean.label) for category, mean in found.categories.items()}
     means["Average"] = Number(found.total.value, found.total.label)
     return Benchmarked(("vqa",), {name: Number(value) for name, value in values.items()}, means)
+
+
+def suite(scores, name="vqa", data="d", version=1):
+    return SuiteResult(
+        name, "vqa", "", version, 9, scores, "file:///test.jsonl", data, 1.0, "2026-01-02T03:04:05Z"
+    )
+
+
+def test_suites_that_several_runs_have_stand_side_by_side():
+    first, second = suite({"accuracy": 50.0, "prior": 40.0}), suite({"accuracy": 30.0})
+    table = side_by_side(
+        [Account(SUBJECT, suites=(first, suite({"top1": 1.0}, "knn"))), Account(SUBJECT, suites=(second,))]
+    )
+    assert [(row.head, [cell.value for cell in row.cells]) for row in table.rows] == [
+        ("vqa: accuracy", [50.0, 30.0]),
+        ("vqa: prior", [40.0, None]),
+    ]
+    assert table.own == len(table.columns) == 2
+
+
+@pytest.mark.parametrize("other", [{"data": "other"}, {"version": 2}, {"name": "else"}])
+def test_scores_on_other_data_or_by_another_version_are_not_put_side_by_side(other):
+    accounts = [Account(SUBJECT, suites=(suite({"accuracy": 50.0}, **changes),)) for changes in ({}, other)]
+    assert not side_by_side(accounts).rows
+
+
+def test_one_run_alone_has_nothing_beside_it():
+    assert not side_by_side(
+        [Account(SUBJECT, suites=(suite({"accuracy": 50.0}), suite({"accuracy": 50.0}, "two")))]
+    ).rows
 
 
 @given(text=st.text(min_size=1, max_size=40))

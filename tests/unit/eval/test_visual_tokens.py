@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from webssl_eval.images import ImageRef, locate
-from webssl_eval.suites.vqa.visual_tokens import TokenTable, compute_tokens, resized
+from webssl_eval.suites.vqa.visual_tokens import TokenTable, compute_tokens, resized, squared
 from webssl_trainer.errors import UserError
 
 
@@ -80,3 +81,19 @@ def test_a_broken_image_is_named_with_the_line_that_asks_about_it(place, encoder
         compute_tokens(
             encoder, place.storage, locate(place.storage, places), places, 4, tmp_path / "t", lambda *_: None
         )
+
+
+@pytest.mark.parametrize("shape", [(2, 7), (7, 2), (5, 4), (1, 6)])
+def test_a_picture_that_is_not_square_is_seen_whole_between_margins(shape):
+    pixels = np.random.default_rng(0).integers(0, 50, (*shape, 3), dtype=np.uint8)
+    square = squared(pixels)
+    side = max(shape)
+    assert square.shape == (side, side, 3)
+    inside = (square < 50).all(-1)
+    assert np.array_equal(square[inside].reshape(pixels.shape), pixels)
+    assert {tuple(colour) for colour in square[~inside]} == {(124, 116, 104)}
+
+
+def test_a_square_picture_is_left_alone():
+    pixels = np.zeros((3, 3, 3), np.uint8)
+    assert squared(pixels) is pixels

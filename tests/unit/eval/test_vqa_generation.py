@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import fields, replace
 from itertools import pairwise
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from webssl_eval.images import ImageRef
 from webssl_eval.language_models import LanguageModel, load_language_model
 from webssl_eval.language_models.attention import grouped_attention
 from webssl_eval.language_models.roomy import RoomyLayer
-from webssl_eval.suites.vqa.forms import Chat, check_template
+from webssl_eval.suites.vqa.forms import Chat, around_message, between_messages, check_template, with_template
 from webssl_eval.suites.vqa.generation import Generation
 from webssl_eval.suites.vqa.requests import Request, answering_order
 from webssl_trainer.errors import UserError
@@ -163,11 +164,22 @@ def test_a_prompt_becomes_a_message_with_the_picture_first(chat_model):
     assert two == Request((*texts[:2], PICTURES[0], texts[2], PICTURES[1]), tuple(tokens("answer :")))
 
 
-def test_a_language_model_without_a_chat_template_is_refused_with_the_mend(language_model):
+def test_a_language_model_without_a_chat_template_is_asked_in_plain_words(language_model):
+    check_template("tiny", language_model)
+    tokenizer = load_language_model(language_model, CPU).tokenizer
+    assert with_template(tokenizer)
+    assert not with_template(tokenizer)  # it has one now
+    assert around_message(tokenizer) == ("Question:", "\nAnswer:")
+    assert between_messages(tokenizer) == "Question:"
+
+
+def test_a_chat_template_that_fails_is_refused_with_the_mend(chat_model, tmp_path):
+    folder = shutil.copytree(chat_model, tmp_path / "broken")
+    (folder / "chat_template.jinja").write_text("{{ raise_exception('no') }}")
     with pytest.raises(
-        UserError, match=r"languageModel tiny: its tokenizer has no chat template; .* instruct"
+        UserError, match=r"languageModel tiny: its chat template fails .*chat_template\.jinja"
     ):
-        check_template("tiny", language_model)
+        check_template("tiny", folder)
 
 
 @pytest.mark.parametrize(("new", "heads"), [(1, 2), (5, 2), (4, 6)])

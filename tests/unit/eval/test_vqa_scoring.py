@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -67,11 +68,11 @@ def test_normalising_twice_changes_nothing_more(text):
 def test_the_majority_does_not_depend_on_the_order(answers, rng: random.Random):
     shuffled = list(answers)
     rng.shuffle(shuffled)
-    assert majority(answers) == majority(shuffled)
+    assert majority(Counter(answers)) == majority(Counter(shuffled))
 
 
 def test_ties_go_to_the_first_in_the_alphabet():
-    assert majority(["b", "a", "B", "A"]) == "a"
+    assert majority(Counter(["b", "a", "B", "A"])) == "a"
 
 
 ANSWERED = [
@@ -91,7 +92,7 @@ TRAIN = [
 
 
 def test_scores_stand_beside_prior_and_blind_also_by_kind_of_answer():
-    assert scores(ANSWERED, TRAIN) == {
+    assert scores(ANSWERED, Counter(TRAIN)) == {
         "accuracy": 50.0,
         "prior": 25.0,
         "blind": 25.0,
@@ -105,16 +106,20 @@ def test_scores_stand_beside_prior_and_blind_also_by_kind_of_answer():
 
 
 def test_a_kind_that_training_never_showed_has_no_prior():
-    assert scores([Answered("1", "count", "2", "2", "")], TRAIN)["prior_count"] == 0.0
+    assert scores([Answered("1", "count", "2", "2", "")], Counter(TRAIN))["prior_count"] == 0.0
 
 
 def test_questions_without_a_kind_have_totals_only():
-    assert set(scores([Answered("1", "", "a", "a", "")], [("", "a")])) == {"accuracy", "prior", "blind"}
+    assert set(scores([Answered("1", "", "a", "a", "")], Counter([("", "a")]))) == {
+        "accuracy",
+        "prior",
+        "blind",
+    }
 
 
 def test_the_number_of_metrics_is_bounded():
     answered = [Answered(str(number), f"kind {number}", "a", "a", "") for number in range(100)]
-    assert len(scores(answered, [("", "a")])) == 3 * (1 + MOST_KINDS)
+    assert len(scores(answered, Counter([("", "a")]))) == 3 * (1 + MOST_KINDS)
 
 
 @pytest.mark.parametrize(
@@ -134,12 +139,12 @@ def test_scores_lie_between_0_and_100_and_do_not_depend_on_the_order(rows, rng: 
     ]
     shuffled = list(answered)
     rng.shuffle(shuffled)
-    found = scores(answered, [("k", "yes")])
-    assert found == scores(shuffled, [("k", "yes")])
+    found = scores(answered, Counter([("k", "yes")]))
+    assert found == scores(shuffled, Counter([("k", "yes")]))
     assert all(0 <= value <= 100 for value in found.values())
 
 
 @given(st.lists(st.sampled_from(["yes", "no", "red"]), min_size=1))
 def test_copies_of_the_references_score_full(references):
     answered = [Answered(str(number), "", text, text, "") for number, text in enumerate(references)]
-    assert scores(answered, [("", "yes")])["accuracy"] == 100.0
+    assert scores(answered, Counter([("", "yes")]))["accuracy"] == 100.0

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import pytest
 import torch
-from webssl_api.evaluation import VqaSuite
+from hypothesis import given
+from hypothesis import strategies as st
+from webssl_api.evaluation_vqa import VqaSuite
 from webssl_eval.images import ImageRef
 from webssl_eval.language_models import Prefixes, load_language_model
 from webssl_eval.suites.vqa.answering import exchanged
+from webssl_eval.suites.vqa.forms import joined
 from webssl_eval.suites.vqa.projector import Projector
 from webssl_eval.suites.vqa.prompt import answer_tokens
-from webssl_eval.suites.vqa.sequences import asking_batch, tuning_batch
+from webssl_eval.suites.vqa.recipe import Recipe, rate_at, rows_of, rows_seen
+from webssl_eval.suites.vqa.sequences import asking_batch, tuning_batch, with_visual
 from webssl_eval.suites.vqa.suite import VisualQuestions
-from webssl_eval.suites.vqa.tuning import Recipe, order_of, rate_at
 from webssl_trainer.errors import UserError
 
 CPU = torch.device("cpu")
@@ -39,8 +42,11 @@ def test_equal_seeds_give_equal_projectors():
 
 
 def test_only_answer_tokens_are_predicted(model):
-    batch = tuning_batch(model, torch.zeros(2, 3, model.width), [[4, 5]] * 2, [[10, 1], [11, 12, 1]])
-    assert batch.inputs.shape == (2, 3 + 2 + 2, model.width)
+    rows = [
+        joined([([2, 3], False), None, ([4, 5], False), (answer, True)]) for answer in ([10, 1], [11, 12, 1])
+    ]
+    batch = tuning_batch(rows, 3, model.end, whole=False)
+    assert batch.slots.tolist() == [[True] * 3 + [False] * 4] * 2
     assert batch.mask.sum(1).tolist() == [3 + 2 + 1, 3 + 2 + 2]
     # Behind the cue stands the first answer token; the end is predicted, never fed in.
     assert batch.wanted.nonzero().tolist() == [[0, 4], [0, 5], [1, 4], [1, 5], [1, 6]]
@@ -57,10 +63,15 @@ def test_a_question_read_before_gives_the_logits_of_the_whole_sequence(model):
     visual = torch.randn(3, 4, model.width, generator=torch.Generator().manual_seed(0))
     questions = [[2, 4], [2, 4, 5, 6, 7], [3]]
     answers = [[10, 1], [11, 12, 1], [13, 1]]
-    batch = tuning_batch(model, visual, [[8, 3]] * 3, answers)
+    rows = [
+        joined([(question, False), None, ([8, 3], False), (answer, True)])
+        for question, answer in zip(questions, answers, strict=True)
+    ]
+    batch = tuning_batch(rows, 4, model.end, whole=False)
+    inputs = with_visual(model.embed(batch.tokens), batch.slots, visual)
     prefixes = Prefixes(model)
     for _ in range(2):  # read now, then remembered
-        logits = model.logits(prefixes.past(questions), batch.inputs, batch.mask, batch.wanted)
+        logits = model.logits(prefixes.past(questions), inputs, batch.mask, batch.wanted)
         place = 0
         for row, answer in enumerate(answers):
             for length in range(len(answer)):
@@ -106,10 +117,24 @@ def test_the_rate_warms_up_over_six_per_cent_and_falls_to_nearly_nothing():
 
 
 def test_every_pass_over_the_questions_is_a_permutation():
-    steps = order_of(5, Recipe(steps=5, batch=2, learning_rate=1.0, seed=3))
-    flat = [number for step in steps for number in step]
+    recipe = Recipe(steps=5, batch=2, learning_rate=1.0, seed=3)
+    flat = [number for step in range(5) for number in rows_of(step, 5, recipe)]
     assert sorted(flat[:5]) == sorted(flat[5:]) == list(range(5))
-    assert steps == order_of(5, Recipe(steps=5, batch=2, learning_rate=1.0, seed=3))
+    assert flat[:5] != flat[5:]
+
+
+@given(step=st.integers(0, 30), count=st.integers(1, 12), batch=st.integers(1, 40), seed=st.integers(0, 9))
+def test_the_rows_of_a_step_are_a_pure_function_of_seed_and_step(step, count, batch, seed):
+    recipe = Recipe(steps=31, batch=batch, learning_rate=1.0, seed=seed)
+    before = [number for earlier in range(step) for number in rows_of(earlier, count, recipe)]
+    rows = rows_of(step, count, recipe)
+    assert len(rows) == batch
+    # Whoever starts at this step sees what those saw who came from step 0: each pass has every row once.
+    flat = before + rows
+    for start in range(0, len(flat) - count + 1, count):
+        assert sorted(flat[start : start + count]) == list(range(count))
+    seen = rows_seen(count, Recipe(step + 1, batch, 1.0, seed))
+    assert set(flat) == set(seen.tolist())
 
 
 def spec(questions, language_model, **changes) -> VqaSuite:
@@ -170,8 +195,10 @@ def test_the_data_digest_covers_questions_images_and_the_model(place, questions,
 
 
 def test_a_rate_that_makes_the_loss_infinite_is_named(place, encoder, questions, language_model, monkeypatch):
-    from webssl_eval.suites.vqa import tuning
+    from webssl_eval.suites.vqa import students
 
-    monkeypatch.setattr(tuning.F, "cross_entropy", lambda *_: torch.tensor(float("nan"), requires_grad=True))
+    monkeypatch.setattr(
+        students.F, "cross_entropy", lambda *_, **__: torch.tensor(float("nan"), requires_grad=True)
+    )
     with pytest.raises(UserError, match=r"diverged at step 0 \(learningRate 0.02\); lower it"):
         VisualQuestions(spec(questions, language_model)).run(encoder, place)

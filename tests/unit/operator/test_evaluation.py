@@ -30,6 +30,10 @@ def scores(suite: str, digest: str = "digest-10") -> EvaluationReport:
     )
 
 
+def suites_of(world: World) -> list[str]:
+    return sorted(job["metadata"]["labels"][labels.SUITE] for job in world.evaluations.values())
+
+
 def succeed(world: World, suite: str) -> None:
     world.report_evaluation(suite, scores(suite))
     world.end_evaluation(suite, "Complete")
@@ -38,7 +42,7 @@ def succeed(world: World, suite: str) -> None:
 
 def test_each_suite_gets_a_job_that_is_pinned_to_the_final_checkpoint() -> None:
     world = trained()
-    assert sorted(world.evaluations) == ["small-eval-knn", "small-eval-vqa"]
+    assert suites_of(world) == ["knn", "vqa"]
     for job in world.evaluations.values():
         assert job["metadata"]["annotations"][labels.CHECKPOINT_DIGEST] == "digest-10"
         (container,) = job["spec"]["template"]["spec"]["containers"]
@@ -58,7 +62,7 @@ def test_nothing_is_evaluated_before_the_final_checkpoint_is_reported() -> None:
     assert world.evaluations == {}
     assert world.status.phase is Phase.EVALUATING
     trained_late = trained_report(world)
-    assert sorted(trained_late.evaluations) == ["small-eval-knn", "small-eval-vqa"]
+    assert suites_of(trained_late) == ["knn", "vqa"]
 
 
 def trained_report(world: World) -> World:
@@ -87,7 +91,7 @@ def test_scores_of_all_suites_make_a_success() -> None:
     assert status.phase is Phase.SUCCEEDED
     assert status.evaluation is not None
     assert [suite.scores["accuracy"] for suite in status.evaluation.suites] == [61.5, 61.5]
-    assert {c.type: c.status for c in status.conditions}["EvaluationComplete"] == "True"
+    assert {c.type: c.status for c in status.conditions}["Evaluated"] == "True"
 
 
 @pytest.mark.parametrize("first", ["knn", "vqa"])
@@ -105,6 +109,9 @@ def test_a_suite_that_fails_does_not_hide_the_scores_of_the_other(first: str) ->
     phases = {suite.name: suite.phase for suite in status.evaluation.suites}
     assert phases == {first: "Failed", other: "Succeeded"}
     assert {c.type: c.status for c in status.conditions}["TrainingComplete"] == "True"
+    (evaluated,) = (c for c in status.conditions if c.type == "Evaluated")
+    assert (evaluated.status, evaluated.reason) == ("False", "SuitesFailed")
+    assert evaluated.message.startswith(f"1 of 2 suites succeeded; failed: {first}: ")
 
 
 def test_evaluation_never_touches_the_training_job() -> None:
@@ -130,7 +137,7 @@ def test_the_report_on_another_checkpoint_is_not_taken() -> None:
 
 def test_retries_of_a_suite_are_told() -> None:
     world = trained()
-    job = world.evaluations["small-eval-knn"]
+    job = world.evaluation("knn")
     job["status"] = {"failed": 2, "active": 1}
     world._store_evaluation(job)
     world.settle()
@@ -144,4 +151,27 @@ def test_a_suite_that_is_taken_out_of_the_manifest_is_removed() -> None:
     suites = [suite for suite in world.run["spec"]["evaluation"]["suites"] if "vqa" in suite]
     world.change_spec(evaluation={"suites": suites})
     world.settle()
-    assert list(world.evaluations) == ["small-eval-vqa"]
+    assert suites_of(world) == ["vqa"]
+
+
+def test_a_suite_of_several_pods_is_an_indexed_job_whose_pods_are_retried_one_by_one() -> None:
+    world = running(suites=True)
+    suites = world.run["spec"]["evaluation"]["suites"]
+    suites[1]["vqa"]["benchmarks"] = {"data": "s3://eval/benchmarks", "pods": 4}
+    world.change_spec(evaluation={"suites": suites, "maxRetries": 2})
+    trained(world)
+    spec = world.evaluation("vqa")["spec"]
+    assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 4, 4)
+    assert (spec["backoffLimitPerIndex"], spec["maxFailedIndexes"]) == (2, 0)
+    assert "backoffLimit" not in spec
+    (container,) = spec["template"]["spec"]["containers"]
+    assert {"name": env.PARTS, "value": "4"} in container["env"]
+    assert "completionMode" not in world.evaluation("knn")["spec"]
+
+
+def test_names_of_jobs_leave_room_for_the_index_of_their_pods() -> None:
+    tag = "0123456789abcdef"
+    long = labels.evaluation_job_name("r" * 40, "s" * 20, tag)
+    assert len(f"{long}-255") <= 63
+    assert long.endswith("-01234567")
+    assert labels.evaluation_job_name("r", "knn", tag) == "r-eval-knn-01234567"

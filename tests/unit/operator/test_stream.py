@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 from webssl_api import labels
@@ -11,6 +12,7 @@ from webssl_operator.cluster.api import ApiError
 from webssl_operator.cluster.caches import Caches
 from webssl_operator.cluster.kinds import CHILD_KINDS
 from webssl_operator.cluster.stream import follow
+from webssl_operator.observe.belonging import Key
 
 PODS = next(kind for kind in CHILD_KINDS if kind.kind == "Pod")
 Raw = dict[str, Any]
@@ -46,6 +48,14 @@ class Script:
             raise events
         for event in events:
             yield event
+
+
+async def test_with_an_optional_kind_go_its_objects_and_the_watch_ends() -> None:
+    script, caches, woken = Script([[pod("a", 5)]], [ApiError(404, "watch", "no such kind")]), Caches(), []
+    optional = replace(PODS, optional=True)
+    await asyncio.wait_for(follow(script, optional, "", caches, woken.append), 10)  # type: ignore[arg-type]
+    assert versions(caches) == {}
+    assert woken == [Key("default", "small"), Key("default", "small")]
 
 
 async def play(lists: list[list[Raw]], watches: list[list[Raw] | ApiError]) -> tuple[Script, Caches]:

@@ -14,6 +14,8 @@ from webssl_api import labels
 from webssl_api.reports import REPORT_KEY, EvaluationReport, TrainingReport
 from webssl_api.status import RunStatus
 from webssl_operator.cluster.caches import Caches
+from webssl_operator.observe.belonging import Key
+from webssl_operator.observe.claim import Claim
 from webssl_operator.observe.configmap import ConfigMapView
 from webssl_operator.observe.job import JobView
 from webssl_operator.observe.pod import COMPLETION_INDEX, PodView
@@ -21,7 +23,8 @@ from webssl_operator.observe.run import RunView
 from webssl_operator.observe.snapshot import RunSnapshot
 from webssl_operator.observe.times import format_time
 from webssl_operator.plan.actions import Apply, BuryPod, Delete, Scale
-from webssl_operator.plan.planner import Plan, plan
+from webssl_operator.plan.decision import Plan
+from webssl_operator.plan.planner import plan
 from webssl_operator.settings import Settings
 
 from tests.manifests.valid import valid_run
@@ -36,6 +39,7 @@ class World:
     def __init__(self, queue: str = "", suites: bool = False, **workers: Any) -> None:
         self.now = START
         self.caches = Caches()
+        self.claims: tuple[Claim, ...] = ()
         self.job: Raw | None = None
         self.pods: dict[str, Raw] = {}
         self.evaluations: dict[str, Raw] = {}
@@ -55,9 +59,9 @@ class World:
     # -- what the operator does -------------------------------------------------------------------------------------
 
     def snapshot(self) -> RunSnapshot:
-        found = self.caches.snapshot((self.run["metadata"]["namespace"], self.run["metadata"]["name"]))
+        found = self.caches.family(self.key)
         assert found is not None
-        return found
+        return RunSnapshot.of(found, self.claims)
 
     def plan(self, settings: Settings | None = None) -> Plan:
         """Plan on what the caches hold now."""
@@ -71,7 +75,7 @@ class World:
         if decided.status is not None:
             self.run["status"] = copy.deepcopy(decided.status.to_dict())
             self._store_run()
-        self.caches.forget_pods(("default", self.name), decided.consumed)
+        self.caches.forget_pods(self.key, decided.consumed)
         self.events += [event.reason for event in decided.events]
         return decided
 
@@ -89,6 +93,10 @@ class World:
     @property
     def name(self) -> str:
         return str(self.run["metadata"]["name"])
+
+    @property
+    def key(self) -> Key:
+        return Key("default", self.name)
 
     @property
     def status(self) -> RunStatus:
@@ -200,6 +208,8 @@ class World:
         self._store_run()
         if self.job is not None:
             self._store_job()
+        for evaluation in self.evaluations.values():
+            self._store_evaluation(evaluation)
         for pod in self.pods.values():
             self._store_pod(pod)
         for name in self.config_maps:
@@ -241,9 +251,16 @@ class World:
         self.config_maps[name]["data"] = {REPORT_KEY: report.model_dump_json(by_alias=True)}
         self._store_config_map(name)
 
+    def evaluation(self, suite: str) -> Raw:
+        """The one evaluation Job of a suite."""
+        (job,) = (
+            job for job in self.evaluations.values() if job["metadata"]["labels"][labels.SUITE] == suite
+        )
+        return job
+
     def end_evaluation(self, suite: str, condition: str, failures: int = 0) -> None:
         """The evaluation Job of a suite is `Complete` or `Failed`."""
-        job = self.evaluations[labels.evaluation_name(self.name, suite)]
+        job = self.evaluation(suite)
         job["status"] = {
             "failed": failures,
             "conditions": [
@@ -314,7 +331,7 @@ class World:
             made.setdefault("data", before.get("data"))
             self.config_maps[action.name] = made
             self._store_config_map(action.name)
-        self.caches.applied(("default", self.name), key, action.mark)
+        self.caches.applied(self.key, key, action.mark)
 
     def _make_pod(self, index: int) -> None:
         assert self.job is not None
@@ -356,8 +373,8 @@ class World:
         return copy.deepcopy(raw)
 
     def _store_run(self) -> None:
-        raw = self._stamp(self.run)
-        self.caches.put_run(RunView.of(raw, self.caches.run_of(("default", self.name))))
+        raw, before = self._stamp(self.run), self.caches.head_of(self.key)
+        self.caches.put_head(before.renewed(raw) if before is not None else RunView.of(raw))
 
     def _store_job(self) -> None:
         assert self.job is not None

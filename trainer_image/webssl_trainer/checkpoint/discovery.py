@@ -51,11 +51,14 @@ def survey(storage: Storage, uri: str) -> Survey:
 def list_folders(storage: Storage, uri: str) -> Listed:
     """All checkpoint folders below a run's folder, whole or not."""
     folders: dict[FolderKey, dict[str, int]] = {}
+    # A run's folder may lie within a checkpoint (a tuning of its evaluation), and its checkpoints may hold such folders.
+    mark = f"{CHECKPOINTS}/attempt-"
+    above = uri.count(mark)
     for info in storage.list_objects(join(uri, CHECKPOINTS)):
-        where = info.url.rfind(f"{CHECKPOINTS}/attempt-")
-        if where < 0:
+        pieces = info.url.split(mark, above + 1)
+        if len(pieces) < above + 2:
             continue
-        path = info.url[where:]
+        path = mark + pieces[-1]
         parts = path.split("/", 3)
         key = FolderKey.parse("/".join(parts[:3]))
         if key is not None and len(parts) == 4:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from webssl_api.manifest import MANIFEST_NAME
 ATTEMPTS = "attempts"
 CHECKPOINTS = "checkpoints"
 STEPS = "steps"
+REQUESTS = "requests"
 IDENTITY_NAME = "identity.json"
 """Object of each checkpoint: the parts of the manifest that its contents depend on."""
 
@@ -79,6 +81,16 @@ def claim_key(path: str) -> AttemptKey | None:
         if folder == ATTEMPTS and name.endswith(".json")
         else None
     )
+
+
+def request_path(text: str) -> str:
+    """Where it is noted which checkpoint answers a request for an evaluation."""
+    return f"{REQUESTS}/{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+
+
+def step_log_start(path: str) -> int:
+    """First step of the step log at a path of the form that `step_log_path` makes."""
+    return int(path.rpartition("/")[2].split("-")[0])
 
 
 def step_log_path(attempt: AttemptKey, first: int, end: int) -> str:

@@ -6,6 +6,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,7 @@ from webssl_api.manifest import CheckpointManifest
 
 from webssl_trainer.checkpoint.claims import ClaimBoard, FencedError
 from webssl_trainer.checkpoint.discovery import survey
+from webssl_trainer.checkpoint.holds import Holds
 from webssl_trainer.checkpoint.layout import IDENTITY_NAME, FolderKey
 from webssl_trainer.checkpoint.objects import ObjectStore, ObjectWriter
 from webssl_trainer.checkpoint.peers import Peers
@@ -53,8 +55,8 @@ class SaveOutcome:
 class Saver:
     """Saves of one attempt, one at a time. All processes call the same methods in the same order.
 
-    keep: checkpoints to keep besides final ones. on_failpoint is called with a stage's name and exists so that a process can be
-    stopped at that stage by a test; it does nothing otherwise.
+    keep: checkpoints to keep besides final ones. holds: asked on rank 0 for others that stay. on_failpoint is called with a stage's
+    name and exists so that a process can be stopped at that stage by a test; it does nothing otherwise.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Saver:
     ) -> None:
         self._storage, self._uri, self._peers, self._keep = storage, uri, peers, keep
         self._failpoint = on_failpoint
+        self.holds: Holds | None = None
         self._staged: dict[str, Any] | None = None
         self._thread: threading.Thread | None = None
         self._outcome: SaveOutcome | None = None
@@ -174,10 +177,13 @@ class Saver:
     def _clean(self, newest: FolderKey) -> None:
         """Rank 0: delete what is no longer needed. Failing to is no failure of the save."""
         try:
-            found = survey(self._storage, self._uri)
-            for key in deletable(found.ordered, found.listed.folders, newest.attempt, newest, self._keep):
-                delete_folder(self._storage, self._uri, key, found.listed.folders[key])
-                log.info("checkpoint.deleted", path=key.path)
+            with self.holds.deciding() if self.holds is not None else nullcontext():
+                found = survey(self._storage, self._uri)
+                folders = found.listed.folders
+                held = self.holds.held(found) if self.holds is not None else ()
+                for key in deletable(found.ordered, folders, newest.attempt, newest, self._keep, held):
+                    delete_folder(self._storage, self._uri, key, folders[key])
+                    log.info("checkpoint.deleted", path=key.path)
         except Exception as error:  # storage away, or somebody else cleans too
             log.warning("checkpoint.clean_failed", error=str(error))
 

@@ -14,6 +14,7 @@ A run's data in ten lines:
 """
 
 from webssl_trainer.data.batch import BadDataError, Batch, BrokenReport, StepBatches
+from webssl_trainer.data.block_cache import CacheSpec
 from webssl_trainer.data.crop_spec import CropSpec, Photometric
 from webssl_trainer.data.decode import MAX_PIXELS, BrokenSampleError, decode_image
 from webssl_trainer.data.draws import Purpose, uniforms, uniforms_for
@@ -49,6 +50,7 @@ __all__ = [
     "BatchPlan",
     "BrokenReport",
     "BrokenSampleError",
+    "CacheSpec",
     "CropSpec",
     "DataIndex",
     "EvalTransform",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from webssl_trainer.data.batch import BadDataError, Batch, BrokenReport
 from webssl_trainer.data.causes import Cause, Lack
@@ -18,9 +18,12 @@ from webssl_trainer.data.fetch import fetch
 from webssl_trainer.data.index import DataIndex, SampleRef
 from webssl_trainer.data.order import SampleOrder
 from webssl_trainer.data.samples import Part
-from webssl_trainer.data.small_set import Fresh, KeptRanges, RangeReader
-from webssl_trainer.data.views import ViewPool
+from webssl_trainer.data.small_set import Fresh, Keeping, RangeReader
+from webssl_trainer.data.views import Job, ViewPool
 from webssl_trainer.storage import ByteRange, StorageDeniedError
+
+if TYPE_CHECKING:
+    import torch
 
 STAND_IN_TRIES = 16
 MAX_KNOWN = 100_000
@@ -42,11 +45,34 @@ class Built:
 
 @dataclass(frozen=True)
 class _Filled:
-    """What fills one position: the sample, its crops, its other members."""
+    """What fills one position: the sample, and its other members. Its crops are in the batch already."""
 
     ref: SampleRef
-    crops: SampleCrops
     extras: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class _Room:
+    """The pixels of a batch in the making: uint8 (crops, N, 3, side, side), pinned where there is a GPU."""
+
+    large: torch.Tensor
+    small: torch.Tensor
+
+    @classmethod
+    def of(cls, spec: CropSpec, count: int) -> _Room:
+        import torch
+
+        def empty(crops: int, side: int) -> torch.Tensor:
+            shape = (crops, count, 3, side, side)
+            # A copy from pinned memory to a GPU does not wait for it.
+            return torch.empty(shape, dtype=torch.uint8, pin_memory=torch.cuda.is_available())
+
+        return cls(empty(spec.n_global, spec.global_size), empty(spec.n_local, spec.local_size))
+
+    def places(self) -> list[SampleCrops]:
+        """Where the crops of each sample go, as views."""
+        large, small = self.large.numpy(), self.small.numpy()
+        return [SampleCrops(large[:, at], small[:, at]) for at in range(large.shape[1])]
 
 
 @dataclass
@@ -85,7 +111,9 @@ class Assembler:
         costs = _Costs()
         broken: list[BrokenReport] = []
         wanted = [int(number) for number in self.order.samples_at(places)]
-        filled = self._load(positions, wanted, broken, costs)
+        room = _Room.of(self.spec, len(positions))
+        slots = room.places()
+        filled = self._load(positions, wanted, slots, broken, costs)
         gone = [at for at, item in enumerate(filled) if item is None]
         stand_ins = [positions[at] for at in gone]
         for attempt in range(STAND_IN_TRIES):
@@ -93,7 +121,8 @@ class Assembler:
                 break
             retry = [positions[at] for at in gone]
             others = [self._stand_in(position, attempt) for position in retry]
-            for at, item in zip(gone, self._load(retry, others, broken, costs), strict=True):
+            found = self._load(retry, others, [slots[at] for at in gone], broken, costs)
+            for at, item in zip(gone, found, strict=True):
                 filled[at] = item
             gone = [at for at in gone if filled[at] is None]
         if gone:
@@ -105,13 +134,26 @@ class Assembler:
                 f"{last.shard} {last.key}: {last.reason}); most images at spec.data.source are broken: check them",
                 broken,
             )
-        batch = self._stacked(
-            places, [item for item in filled if item is not None], stand_ins, broken, costs.read_again
+        whole = [item for item in filled if item is not None]
+        batch = Batch(
+            positions=places,
+            sample_ids=[item.ref.sample_id for item in whole],
+            global_crops=room.large,
+            local_crops=room.small,
+            stand_ins=stand_ins,
+            broken=broken,
+            extras=[item.extras for item in whole],
+            read_again=costs.read_again,
         )
         return Built(batch, costs.read, costs.used)
 
     def _load(
-        self, positions: Sequence[int], indexes: Sequence[int], broken: list[BrokenReport], costs: _Costs
+        self,
+        positions: Sequence[int],
+        indexes: Sequence[int],
+        slots: Sequence[SampleCrops],
+        broken: list[BrokenReport],
+        costs: _Costs,
     ) -> list[_Filled | None]:
         """Reads and decodes a sample for each position; None and a report for a broken one."""
         refs = self.index.locate_all(indexes)
@@ -126,7 +168,7 @@ class Assembler:
         costs.used += sum(len(piece) for piece in got.pieces if piece is not None)
         pieces, lacks = iter(got.pieces), iter(got.lacks)
         data: list[tuple[bytes, dict[str, bytes]]] = []
-        outcome: dict[int, SampleCrops | Lack] = {}
+        outcome: dict[int, Lack | None] = {}
         for at, ref in enumerate(refs):
             parts = ["", *(part.ext for part in self._parts(ref))]
             mine = {ext: next(pieces) or b"" for ext in parts}
@@ -136,44 +178,38 @@ class Assembler:
             if lack is not None:
                 outcome[at] = lack
         whole = [at for at in range(len(refs)) if at not in outcome]
-        outcome.update(self._views(whole, refs, [image for image, _ in data], positions, costs))
+        jobs = {at: (slots[at], data[at][0], positions[at]) for at in whole}
+        outcome.update(self._views(jobs, refs, costs))
         filled: list[_Filled | None] = []
         for at, ref in enumerate(refs):
-            crops = outcome[at]
-            if isinstance(crops, Lack):
-                report = BrokenReport(positions[at], ref.shard, ref.key, crops.reason, crops.cause)
-                broken.append(report)
+            missing = outcome[at]
+            if missing is not None:
+                broken.append(BrokenReport(positions[at], ref.shard, ref.key, missing.reason, missing.cause))
                 filled.append(None)
             else:
-                filled.append(_Filled(ref, crops, data[at][1]))
+                filled.append(_Filled(ref, data[at][1]))
         return filled
 
     def _views(
-        self,
-        which: Sequence[int],
-        refs: Sequence[SampleRef],
-        images: Sequence[bytes],
-        positions: Sequence[int],
-        costs: _Costs,
-    ) -> dict[int, SampleCrops | Lack]:
+        self, jobs: dict[int, Job], refs: Sequence[SampleRef], costs: _Costs
+    ) -> dict[int, Lack | None]:
         """Crops of some images. One that does not decode is read once more, in case its bytes were spoilt on the way."""
-        made = dict(zip(which, self.pool.views([(images[at], positions[at]) for at in which]), strict=True))
-        places = {at: (refs[at].shard, refs[at].offset) for at in which if isinstance(made[at], str)}
+        flaws = dict(zip(jobs, self.pool.views_into(list(jobs.values())), strict=True))
+        places = {at: (refs[at].shard, refs[at].offset) for at, flaw in flaws.items() if flaw is not None}
         failed = [at for at, place in places.items() if place not in self.known]
         if failed:
-            other = self._read_again({at: (_image_range(refs[at]), images[at]) for at in failed}, costs)
+            other = self._read_again({at: (_image_range(refs[at]), jobs[at][1]) for at in failed}, costs)
             if len(self.known) < MAX_KNOWN:
                 self.known.update(places[at] for at in failed if at not in other)
-            views = self.pool.views([(image, positions[at]) for at, image in other.items()])
-            made.update(zip(other, views, strict=True))
-            costs.read_again += sum(not isinstance(view, str) for view in views)
-        return {
-            at: Lack(Cause.NOT_DECODED, view) if isinstance(view, str) else view for at, view in made.items()
-        }
+            again = [(jobs[at][0], image, jobs[at][2]) for at, image in other.items()]
+            second = self.pool.views_into(again)
+            flaws.update(zip(other, second, strict=True))
+            costs.read_again += sum(flaw is None for flaw in second)
+        return {at: None if flaw is None else Lack(Cause.NOT_DECODED, flaw) for at, flaw in flaws.items()}
 
     def _read_again(self, images: dict[int, tuple[ByteRange, bytes]], costs: _Costs) -> dict[int, bytes]:
         """The images that are read with other bytes now, which are then no longer kept."""
-        kept = self.storage if isinstance(self.storage, KeptRanges) else None
+        kept = self.storage if isinstance(self.storage, Keeping) else None
         ranges = [image[0] for image in images.values()]
         got = fetch(self.storage if kept is None else Fresh(kept), ranges, self.stop, skip_denied=True)
         costs.read += got.bytes_read
@@ -202,37 +238,6 @@ class Assembler:
             if not extras.get(ext, b"").strip():
                 return Lack(Cause.MISSING_MEMBER, f"its .{ext} is {'empty' if ext in extras else 'missing'}")
         return None
-
-    def _stacked(
-        self,
-        places: NDArray[np.int64],
-        filled: list[_Filled],
-        stand_ins: list[int],
-        broken: list[BrokenReport],
-        read_again: int,
-    ) -> Batch:
-        import torch
-
-        def empty(crops: int, side: int) -> torch.Tensor:
-            shape = (crops, len(filled), 3, side, side)
-            # A copy from pinned memory to a GPU does not wait for it.
-            return torch.empty(shape, dtype=torch.uint8, pin_memory=torch.cuda.is_available())
-
-        spec = self.spec
-        large, small = empty(spec.n_global, spec.global_size), empty(spec.n_local, spec.local_size)
-        for at, item in enumerate(filled):
-            large.numpy()[:, at] = item.crops.global_crops
-            small.numpy()[:, at] = item.crops.local_crops
-        return Batch(
-            positions=places,
-            sample_ids=[item.ref.sample_id for item in filled],
-            global_crops=large,
-            local_crops=small,
-            stand_ins=stand_ins,
-            broken=broken,
-            extras=[item.extras for item in filled],
-            read_again=read_again,
-        )
 
 
 def _image_range(ref: SampleRef) -> ByteRange:

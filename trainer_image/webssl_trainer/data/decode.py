@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from importlib import import_module
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
+from webssl_trainer.data.jpeg import jpeg_pixels, jpeg_size
+
+U8 = NDArray[np.uint8]
 MAX_PIXELS = 178_956_970
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+_PLUGINS = {"WEBP": "WebP"}
+_TURNS, _SIDEWAYS = range(2, 9), range(5, 9)
 _WIDE_MODES = {"I", "I;16", "I;16L", "I;16B", "I;16N"}
 
 # The limit is checked here, from the header, before any pixel is decoded. Pillow's own check warns below its
@@ -57,38 +66,75 @@ def decode_for(
     Returns:
         The image, and the upright width and height of the file.
     """
+    with _opened(data, max_pixels) as (image, full, _):
+        return _upright_rgb(image, full, factor)
+
+
+def pixels_for(
+    data: bytes, factor: Callable[[int, int], int], max_pixels: int = MAX_PIXELS
+) -> tuple[U8, tuple[int, int]]:
+    """`decode_for` as an array: uint8 (H, W, 3), and the upright width and height of the file.
+
+    A usual JPEG (grey or colour, upright, without a flaw) is decoded by `jpeg_pixels`, all else by Pillow; the pixels are
+    the same.
+    """
+    plain = jpeg_size(data)
+    if plain is not None and plain[0] * plain[1] <= max_pixels:
+        pixels = jpeg_pixels(data, *plain, factor(*plain))
+        if pixels is not None:
+            return pixels, plain
+    with _opened(data, max_pixels) as (image, full, orientation):
+        if image.format == "JPEG" and image.mode in {"RGB", "L"} and orientation not in _TURNS:
+            pixels = jpeg_pixels(data, *full, factor(*full))
+            if pixels is not None:
+                return pixels, full
+        upright, size = _upright_rgb(image, full, factor)
+        return np.array(upright), size
+
+
+@contextmanager
+def _opened(data: bytes, max_pixels: int) -> Iterator[tuple[Image.Image, tuple[int, int], int]]:
+    """The file with its header read, its upright size if it is a JPEG, and its orientation; all errors as reasons."""
     if not data:
         raise BrokenSampleError("empty file")
     try:
         with Image.open(io.BytesIO(data), formats=_available()) as image:
             _check_size(image, max_pixels)
             width, height = image.size
-            turned = image.format == "JPEG" and _orientation(image) >= 5
-            full = (height, width) if turned else (width, height)
-            by = factor(*full) if image.format == "JPEG" else 1
-            if by > 1:
-                image.draft(None, (width // by, height // by))
-            image.load()
-            upright = _rgb(_upright(image))
-            return upright, full if image.format == "JPEG" else upright.size
+            orientation = _orientation(image) if image.format == "JPEG" else 1
+            yield image, (height, width) if orientation in _SIDEWAYS else (width, height), orientation
     except BrokenSampleError:
         raise
     except Exception as error:  # Pillow's plugins raise nearly anything on damaged files
         raise BrokenSampleError(f"{type(error).__name__}: {error}"[:300]) from error
 
 
+def _upright_rgb(
+    image: Image.Image, full: tuple[int, int], factor: Callable[[int, int], int]
+) -> tuple[Image.Image, tuple[int, int]]:
+    by = factor(*full) if image.format == "JPEG" else 1
+    if by > 1:
+        image.draft(None, (image.width // by, image.height // by))
+    is_jpeg = image.format == "JPEG"
+    image.load()
+    upright = _rgb(_upright(image))
+    return upright, full if is_jpeg else upright.size
+
+
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 to 8; 5 and more swap width and height."""
+    """EXIF orientation, 1 to 8; 5 to 8 swap width and height."""
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # damaged EXIF data: the image is taken as it lies
         return 1
 
 
+@lru_cache(maxsize=1)
 def _available() -> tuple[str, ...]:
-    Image.preinit()
-    if not set(FORMATS) <= set(Image.OPEN):
-        Image.init()
+    # Image.init() would import the plugins of forty formats.
+    for name in FORMATS:
+        with suppress(ImportError):
+            import_module(f"PIL.{_PLUGINS.get(name, name.capitalize())}ImagePlugin")
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -98,6 +99,15 @@ class TableIndex:
     def locate_all(self, numbers: Sequence[int]) -> list[SampleRef]:
         """`locate` of many samples."""
         return [self.locate(number) for number in numbers]
+
+    def shard_digest(self, shard: int) -> str:
+        """SHA-256 of a shard's URL and of keys and places of its samples; 32 hexadecimal digits."""
+        first, last = self._bounds[shard], self._bounds[shard + 1]
+        found = hashlib.sha256(f"{self.shards[shard]}\n".encode())
+        found.update("\n".join(self.keys_of(shard).to_pylist()).encode())
+        for column in (self._offset, self._length):
+            found.update(column[first:last].tobytes())
+        return found.hexdigest()[:32]
 
     def keys_of(self, shard: int) -> pa.Array:
         """Keys of the samples of a shard in order, as an Arrow array of strings."""

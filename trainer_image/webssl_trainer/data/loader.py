@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -15,8 +15,12 @@ import structlog
 
 from webssl_trainer.data.assemble import Assembler, Built
 from webssl_trainer.data.batch import BadDataError, Batch, StepBatches
+from webssl_trainer.data.block_cache import BlockCache, CacheSpec
+from webssl_trainer.data.chunk_store import ChunkStore
 from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.data.decode import MAX_PIXELS
+from webssl_trainer.data.fill_plan import MOST_READ, read_over_used
+from webssl_trainer.data.filling import Filling
 from webssl_trainer.data.index import DataIndex
 from webssl_trainer.data.order import SampleOrder
 from webssl_trainer.data.plan import BatchPlan, micro_batch_size, micro_batches, rank_positions
@@ -34,8 +38,11 @@ class LoaderCounters:
 
     Attributes:
         data_wait_seconds: time its caller waited for batches.
-        bytes_read: bytes that came from the storage (a small data set that is kept comes once).
-        bytes_used: bytes of those that were samples.
+        bytes_read: bytes that came from the storage (a small data set that is kept comes once; with a cache what this
+            process brought).
+        bytes_used: bytes of samples.
+        bytes_cached: bytes of those that came from the cache on the local disk.
+        cache_troubles: what kept chunks out of that cache, by cause: "full", "damaged", "disk".
         samples: positions handed out.
         stand_ins: positions of those that a stand-in filled.
         broken: broken samples met, broken stand-ins included.
@@ -44,6 +51,8 @@ class LoaderCounters:
     data_wait_seconds: float = 0.0
     bytes_read: int = 0
     bytes_used: int = 0
+    bytes_cached: int = 0
+    cache_troubles: Mapping[str, int] = field(default_factory=dict)
     samples: int = 0
     stand_ins: int = 0
     broken: int = 0
@@ -83,6 +92,8 @@ class Loader(Iterator[StepBatches]):
             filter leaves less than a third of their bytes.
         extras: other members to read with each image, by extension ("txt", "json"); a sample without one of
             them, or with an empty one, is broken.
+        cache: where blocks of the order are kept on a local disk; used where reading them whole pays (`read_over_used`),
+            and never the cause of an error.
         clock: seconds, for `data_wait_seconds`.
 
     Raises:
@@ -109,6 +120,7 @@ class Loader(Iterator[StepBatches]):
         max_pixels: int = MAX_PIXELS,
         keep_bytes: int = 128 << 20,
         extras: tuple[str, ...] = (),
+        cache: CacheSpec | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         if order.size != len(index):
@@ -125,9 +137,34 @@ class Loader(Iterator[StepBatches]):
         self._stop = threading.Event()
         self._clock = clock
         self._pool = ViewPool(ViewMaker(crops, seed, max_pixels), workers, worker_kind)
-        self._kept = KeptRanges(storage) if _worth_keeping(index, keep_bytes) else None
+        self._kept: KeptRanges | BlockCache | None = None
+        self._filling: Filling | None = None
+        if _worth_keeping(index, keep_bytes):
+            self._kept = KeptRanges(storage)
+        elif cache is not None:
+            self._kept = self._cached(storage, index, order, cache)
         reader = storage if self._kept is None else self._kept
         self._assembler = Assembler(reader, index, order, crops, self._pool, seed, extras, self._stop)
+
+    def _cached(
+        self, storage: Storage, index: DataIndex, order: SampleOrder, cache: CacheSpec
+    ) -> BlockCache | None:
+        """The cache, with somebody who fills it; None where it does not pay, or its folder can not be used."""
+        factor = read_over_used(
+            order, index.span_bytes, index.image_bytes, self._world, cache.local_world, cache.chunk
+        )
+        if factor > MOST_READ:
+            _log.info("data.cache_unused", read_over_used=round(factor, 2), most=MOST_READ)
+            return None
+        try:
+            store = ChunkStore(cache.folder, cache.max_bytes, index.digest)
+        except OSError as error:
+            _log.warning("data.cache_unused", folder=str(cache.folder), reason=str(error))
+            return None
+        kept = BlockCache(storage, store, cache.chunk)
+        share = cache.local_rank / cache.local_world
+        self._filling = Filling(kept, index, order, lambda: self._first, factor, share)
+        return kept
 
     def _all_units(self, first: int, steps: int | None) -> Iterator[range]:
         done = 0
@@ -203,6 +240,8 @@ class Loader(Iterator[StepBatches]):
             counters.bytes_read += built.bytes_read
         else:
             counters.bytes_read = self._kept.bytes_read
+        if isinstance(self._kept, BlockCache):
+            counters.bytes_cached, counters.cache_troubles = self._kept.bytes_found, self._kept.store.troubles
         counters.bytes_used += built.bytes_used
         counters.samples += len(batch)
         counters.stand_ins += len(batch.stand_ins)
@@ -222,6 +261,8 @@ class Loader(Iterator[StepBatches]):
     def close(self) -> None:
         """Stops reading ahead and ends the workers; safe to call twice."""
         self._stop.set()
+        if self._filling is not None:
+            self._filling.close()
         self._waiting.clear()
         self._pool.close()
 

@@ -146,6 +146,13 @@ class Order:
         rotation = keyed(seed, _ROTATION, epoch) % size
         return cast(NDArray[np.int64], ((rotated + rotation) % size).astype(np.int64))
 
+    def block_starts(self, slots: U64, epoch: int) -> U64:
+        """First sample of the blocks in slots (uint64 (N,), 0-based over the epoch); a block may go on at sample 0."""
+        seed, size = np.uint64(self.seed & (2**64 - 1)), np.uint64(self.size)
+        key = np.full(slots.shape, epoch, dtype=np.uint64)
+        starts = self._block_start(slots, keyed(seed, _BLOCKS, key))
+        return cast(U64, (starts + keyed(seed, _ROTATION, key) % size) % size)
+
     def _slot_and_place(self, within: U64, key: U64) -> tuple[U64, U64]:
         """Block slot and place in the block, after the permutation within the window."""
         block = np.uint64(self.block)

@@ -1,21 +1,25 @@
 """Orders whose blocks are sequential reads of 8 to 16 MB, and the reads of a window.
 
 A storage gives its full rate only to long reads, and a sample is 10 to 500 KB. So a block is as many samples as lie
-in 12 MB of the shards, and a window has 1,024 blocks: what is near in time comes from 1,024 places of the data set.
-The loader reads each process's own samples; a cache that several processes share reads these ranges whole.
+in 9 MB of the shards, and a window has 2,048 blocks: what is near in time comes from 2,048 places of the data set. More
+places would mix finely sorted data better, and each costs a group of the index in memory (50 KB and more).
+A process reads its own samples; a cache on a local disk takes the blocks whole (`filling.py`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from webssl_trainer.data.index import DataIndex
 from webssl_trainer.data.order import Order
 from webssl_trainer.storage import ByteRange
 
-TARGET = 12 << 20
+TARGET = 9 << 20
 SMALLEST, LARGEST = 8 << 20, 16 << 20
-_WINDOW_BLOCKS = 1024
+_WINDOW_BLOCKS = 2048
 _WINDOW_SAMPLES = 16 * 1024
 _MOST = 4096
 
@@ -29,11 +33,11 @@ def suited(seed: int, size: int, stride: float, target: int = TARGET) -> Order:
         target: bytes of a block.
 
     Returns:
-        Blocks of 1 to 4,096 samples (fewer bytes where samples are smaller than 3 KB), windows of at least 1,024
+        Blocks of 1 to 4,096 samples (fewer bytes where samples are smaller than 2.3 KB), windows of at least 2,048
         blocks and 16,384 samples. Part of a run's identity, so the numbers must be pinned, not derived again.
     """
     block = max(1, min(_MOST, round(target / max(stride, 1.0))))
-    return Order(seed=seed, size=size, block=block, window=max(_WINDOW_BLOCKS, _WINDOW_SAMPLES // block))
+    return Order(seed=seed, size=size, block=block, window=max(_WINDOW_BLOCKS, -(-_WINDOW_SAMPLES // block)))
 
 
 def window_positions(order: Order, position: int) -> range:
@@ -46,22 +50,56 @@ def window_positions(order: Order, position: int) -> range:
     return range(start, (epoch + 1) * order.size if number == whole - 1 else start + length)
 
 
-def window_reads(order: Order, index: DataIndex, position: int, largest: int = LARGEST) -> list[ByteRange]:
-    """Sequential reads that hold the images of the window of a position, by shard and place.
-
-    Samples that lie side by side share a read of at most `largest` bytes; other members between them are part of it.
-    """
+def window_blocks(order: Order, position: int) -> list[range]:
+    """The samples of the window of a position, block by block; a block around the end of the data comes as two."""
     positions = window_positions(order, position)
-    numbers = np.unique(order.samples_at(np.arange(positions.start, positions.stop, dtype=np.int64)))
+    first, last = positions.start % order.size, (positions.stop - 1) % order.size
+    slots = np.arange(first // order.block, last // order.block + 1, dtype=np.uint64)
+    starts = order.block_starts(slots, order.epoch_of(position))
+    blocks: list[range] = []
+    for slot, start in zip(slots.tolist(), starts.tolist(), strict=True):
+        end = start + min(order.block, order.size - slot * order.block)
+        blocks.append(range(start, min(end, order.size)))
+        if end > order.size:
+            blocks.append(range(end - order.size))
+    return blocks
+
+
+def block_reads(
+    index: DataIndex,
+    blocks: Sequence[range],
+    shard_ends: NDArray[np.int64] | None = None,
+    largest: int = LARGEST,
+) -> list[ByteRange]:
+    """Sequential reads that hold the images of consecutive samples: one for each block and shard, at most `largest` bytes.
+
+    What lies between the images, other members say, is part of them.
+
+    Args:
+        index: where samples lie.
+        blocks: consecutive samples each.
+        shard_ends: sums of `index.shard_counts`, if the caller has them.
+        largest: bytes of a read.
+    """
+    ends = np.cumsum(index.shard_counts) if shard_ends is None else shard_ends
+    pieces: list[tuple[int, int]] = []
+    for block in blocks:
+        at = block.start
+        while at < block.stop:
+            stop = min(block.stop, int(ends[np.searchsorted(ends, at, side="right")]))
+            pieces.append((at, stop - 1))
+            at = stop
+    refs = index.locate_all([number for piece in pieces for number in piece])
     reads: list[ByteRange] = []
-    for first in range(0, numbers.size, 8192):
-        before = -1
-        for ref in index.locate_all(numbers[first : first + 8192].tolist()):
-            end, last = ref.offset + ref.length, reads[-1] if reads else None
-            near = last is not None and last.url == ref.shard and ref.index == before + 1
-            if last is not None and near and end - last.start <= largest:
-                reads[-1] = ByteRange(last.url, last.start, end)
-            else:
-                reads.append(ByteRange(ref.shard, ref.offset, end))
-            before = ref.index
+    for first, last in zip(refs[::2], refs[1::2], strict=True):
+        end = last.offset + last.length
+        reads += [
+            ByteRange(first.shard, start, min(end, start + largest))
+            for start in range(first.offset, end, largest)
+        ]
     return reads
+
+
+def window_reads(order: Order, index: DataIndex, position: int, largest: int = LARGEST) -> list[ByteRange]:
+    """`block_reads` of all blocks of the window of a position."""
+    return block_reads(index, window_blocks(order, position), None, largest)

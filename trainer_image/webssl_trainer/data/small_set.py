@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from webssl_trainer.storage import ByteRange
 
@@ -18,6 +18,19 @@ class RangeReader(Protocol):
 
     def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
         """Several ranges at once, in order; each may be shorter when its object ends earlier."""
+        ...
+
+
+@runtime_checkable
+class Keeping(RangeReader, Protocol):
+    """A reader that keeps what it read, and can be told not to believe it."""
+
+    def cat_fresh(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
+        """Like `cat_ranges`, whatever is kept."""
+        ...
+
+    def forget(self, ranges: Sequence[ByteRange]) -> None:
+        """Keeps these no longer."""
         ...
 
 
@@ -111,9 +124,9 @@ class KeptRanges:
 class Fresh:
     """Reads past what `kept` keeps."""
 
-    def __init__(self, kept: KeptRanges) -> None:
+    def __init__(self, kept: Keeping) -> None:
         self._kept = kept
 
     def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
-        """See `KeptRanges.cat_fresh`."""
+        """See `Keeping.cat_fresh`."""
         return self._kept.cat_fresh(ranges, stop)

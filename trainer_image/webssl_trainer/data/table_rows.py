@@ -9,7 +9,6 @@ from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
-import pyarrow.dataset as ds  # type: ignore[import-untyped]
 from webssl_api.predicate import (
     Both,
     Compare,
@@ -60,6 +59,8 @@ def open_table(storage: Storage, table: str, where: str | None) -> KeyTable:
     Raises:
         UserError: no file, no key columns, or a condition that does not fit the columns.
     """
+    import pyarrow.dataset as ds  # type: ignore[import-untyped]  # with pandas, a third of all imports' time
+
     urls = _files(storage, table)
     endings = {url.rpartition(".")[2].lower() for url in urls}
     formats = {_FORMATS[ending] for ending in endings}

@@ -13,10 +13,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 from webssl_trainer.data.crop_spec import CropSpec
-from webssl_trainer.data.crops import SampleCrops, file_crops
+from webssl_trainer.data.crops import (
+    F64,
+    SampleCrops,
+    crop_draws,
+    crop_draws_for,
+    empty_crops,
+    file_crops_into,
+)
 from webssl_trainer.data.decode import MAX_PIXELS, BrokenSampleError
 
 WorkerKind = Literal["thread", "process"]
+Job = tuple[SampleCrops, bytes, int]
+"""Room for the crops of a sample, its bytes, its position."""
+Drawn = tuple[SampleCrops, bytes, F64]
+"""The same with what its crops draw in place of the position."""
+_TOGETHER = 4
+"""Samples that one worker is handed at once: few enough that workers end together, enough that handing over is cheap."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +48,34 @@ class ViewMaker:
 
     def __call__(self, data: bytes, position: int) -> SampleCrops | str:
         """The crops, or the reason why the sample is broken (as text, so that it crosses processes)."""
+        return self.made(data, crop_draws(self.spec, self.seed, position))
+
+    def drawn(self, jobs: Sequence[Job]) -> list[Drawn]:
+        """What the crops of all jobs draw, at once."""
+        draws = crop_draws_for(self.spec, self.seed, [position for _, _, position in jobs])
+        return [(room, data, mine) for (room, data, _), mine in zip(jobs, draws, strict=True)]
+
+    def into(self, crops: SampleCrops, data: bytes, draws: F64) -> str | None:
+        """Writes the crops; gives the reason why the sample is broken, if it is."""
         try:
-            return file_crops(data, self.spec, self.seed, position, self.max_pixels)
+            file_crops_into(crops, data, self.spec, draws, self.max_pixels)
         except BrokenSampleError as broken:
             return broken.reason
+        return None
+
+    def made(self, data: bytes, draws: F64) -> SampleCrops | str:
+        """`into` room of its own."""
+        crops = empty_crops(self.spec)
+        reason = self.into(crops, data, draws)
+        return crops if reason is None else reason
+
+    def several(self, samples: Sequence[tuple[bytes, F64]]) -> list[SampleCrops | str]:
+        """`made` of each."""
+        return [self.made(data, draws) for data, draws in samples]
+
+    def several_into(self, jobs: Sequence[Drawn]) -> list[str | None]:
+        """`into` of each."""
+        return [self.into(crops, data, draws) for crops, data, draws in jobs]
 
 
 class ViewPool:
@@ -47,12 +84,12 @@ class ViewPool:
     Args:
         make: the function.
         workers: threads or processes; 0 works in the calling thread.
-        kind: threads share memory and start at once (Pillow decodes and resizes without the interpreter
-            lock); processes are spawned, never forked, and cost seconds to start.
+        kind: threads write into the batch and start at once (decoding and resizing run without the interpreter lock);
+            processes are spawned, never forked, cost seconds to start, and send their crops back.
     """
 
     def __init__(self, make: ViewMaker, workers: int, kind: WorkerKind = "thread") -> None:
-        self._make = make
+        self._make, self._apart = make, kind == "process"
         self._pool: Executor | None = None
         if workers > 0 and kind == "process":
             self._pool = ProcessPoolExecutor(
@@ -61,12 +98,27 @@ class ViewPool:
         elif workers > 0:
             self._pool = ThreadPoolExecutor(workers, thread_name_prefix="views")
 
-    def views(self, samples: Sequence[tuple[bytes, int]]) -> list[SampleCrops | str]:
-        """Crops or reason of each (bytes, position), in order."""
+    def views_into(self, jobs: Sequence[Job]) -> list[str | None]:
+        """Writes the crops of each job; None, or the reason why the sample is broken, in order."""
+        drawn = self._make.drawn(jobs)
         if self._pool is None:
-            return [self._make(data, position) for data, position in samples]
-        jobs = [self._pool.submit(self._make, data, position) for data, position in samples]
-        return [job.result() for job in jobs]
+            return self._make.several_into(drawn)
+        parts = [drawn[at : at + _TOGETHER] for at in range(0, len(drawn), _TOGETHER)]
+        if not self._apart:
+            running = [self._pool.submit(self._make.several_into, part) for part in parts]
+            return [reason for job in running for reason in job.result()]
+        sent = [
+            self._pool.submit(self._make.several, [(data, draws) for _, data, draws in part])
+            for part in parts
+        ]
+        reasons: list[str | None] = []
+        for part, made in zip(parts, sent, strict=True):
+            for (room, _, _), crops in zip(part, made.result(), strict=True):
+                reasons.append(crops if isinstance(crops, str) else None)
+                if not isinstance(crops, str):
+                    room.global_crops[...] = crops.global_crops
+                    room.local_crops[...] = crops.local_crops
+        return reasons
 
     def close(self) -> None:
         """Lets running work end and drops what waits."""

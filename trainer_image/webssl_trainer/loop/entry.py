@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -9,8 +10,10 @@ import traceback
 import structlog
 import torch.distributed as dist
 from webssl_api import exit_codes
+from webssl_api.evaluation_orders import ORDERS_KEY
 from webssl_api.reports import TrainingReport
 
+from webssl_trainer.checkpoint.holds import Holds
 from webssl_trainer.checkpoint.resume import Seen
 from webssl_trainer.config import read_run, trainer_config
 from webssl_trainer.loop.environment import Environment, read_environment
@@ -66,6 +69,9 @@ def train(environment: Environment, stop: StopRequest) -> int:
         metrics = TrainerMetrics()
         metrics.serve(environment.metrics_port)
     session = open_session(config, processes, open_storage(config.storage), seen)
+    if processes.peers.leads:
+        orders = environment.run_file.with_name(ORDERS_KEY)
+        session.saver.holds = Holds(session.storage, config.checkpoint_uri, orders)
     structlog.contextvars.bind_contextvars(attempt=session.start.claim.attempt)
     progress = environment.progress_file if environment.local_rank == 0 else None
     narrator = Narrator(session, environment.workers, reporter, metrics, progress)
@@ -78,12 +84,18 @@ def train(environment: Environment, stop: StopRequest) -> int:
         loop = TrainingLoop(
             session, narrator, stop, profiler=profiler, pictures=pictures, quarantine=quarantine
         )
+        # What is there now stays to the end. Walking through all of it would take the collector tens of milliseconds at a time, in
+        # each process at another moment, and all others wait for the one.
+        gc.collect()
+        gc.freeze()
         code = loop.run()
     finally:
         quarantine.close(_LEFTOVER_SECONDS)
     pictures.close(_LEFTOVER_SECONDS)
     profiler.close(_LEFTOVER_SECONDS)
     watch.close()
+    if session.saver.holds is not None:
+        session.saver.holds.close()
     return code
 
 

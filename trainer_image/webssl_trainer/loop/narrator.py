@@ -17,6 +17,7 @@ from webssl_trainer.checkpoint.saver import SaveOutcome
 from webssl_trainer.loop.pace import Pace
 from webssl_trainer.loop.progress_file import write_progress
 from webssl_trainer.loop.session import Session
+from webssl_trainer.observe.counts import Counts
 from webssl_trainer.observe.flops import peak_flops, step_flops, utilisation
 from webssl_trainer.observe.metrics import TrainerMetrics
 from webssl_trainer.reporting import Reporter
@@ -29,7 +30,7 @@ class StepFacts:
     """One finished step, as all processes know it. Sums over all processes where named total.
 
     seconds: of the step, on this process. parts: seconds by part, see `step_clock`; with the time since the step before.
-    broken_by_cause: of total_broken, known on rank 0. retries: of the storage by cause, of all processes.
+    broken_by_cause: of total_broken, known on rank 0. counts: of all processes, in this attempt.
     """
 
     losses: Mapping[str, float]
@@ -39,8 +40,8 @@ class StepFacts:
     total_broken: int
     seconds: float
     parts: Mapping[str, float]
+    counts: Counts
     broken_by_cause: Mapping[str, int] = field(default_factory=dict)
-    retries: Mapping[str, int] = field(default_factory=dict)
 
 
 class Narrator:
@@ -105,6 +106,7 @@ class Narrator:
         session, facts = self._session, self._facts
         loss = facts.losses["loss"] if facts is not None and facts.accepted else None
         pace = self._pace.images_per_second
+        holding = None if session.saver.holds is None else session.saver.holds.now
         report = TrainingReport(
             attempt=session.start.claim.attempt,
             state=state,
@@ -120,6 +122,8 @@ class Narrator:
             last_checkpoint=self._last,
             resumed_from=self._resumed,
             rejected_checkpoints=session.start.claim.rejected,
+            held_checkpoints=[] if holding is None else [*holding.told],
+            refused_request=None if holding is None else holding.refused,
             time=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         )
         self._reporter.report(report, urgent)
@@ -142,8 +146,7 @@ class Narrator:
         metrics.broken_samples.set(facts.total_broken)
         for cause, count in facts.broken_by_cause.items():
             metrics.broken_by_cause.labels(cause).set(count)
-        for cause, count in facts.retries.items():
-            metrics.storage_retries.labels(cause).set(count)
+        metrics.set_counts(facts.counts)
         if not facts.accepted:
             metrics.skipped_steps.inc()
         pace = self._pace.images_per_second

@@ -61,7 +61,10 @@ class Session:
 
     def loader(self, stage: int) -> Loader:
         """Batches from the present step to the end of a stage."""
-        config, peers = self.config, self.processes.peers
+        config, peers, cache = self.config, self.processes.peers, self.config.cache
+        if cache is not None:
+            local = min(cache.local_world, peers.world)
+            cache = replace(cache, local_rank=peers.rank % local, local_world=local)
         return Loader(
             storage=self.storage,
             index=self.data.index,
@@ -76,6 +79,7 @@ class Session:
             workers=config.loader_threads,
             max_bad_fraction=config.max_bad_fraction,
             extras=tuple(config.objective.needs.members),
+            cache=cache,
         )
 
     def state(self) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from webssl_api.reports import TrainingState
 
 from webssl_trainer.checkpoint.saver import SaveOutcome
 from webssl_trainer.data import BadDataError, Loader
-from webssl_trainer.data.faults import READ_AGAIN
 from webssl_trainer.loop.agreement import agree
 from webssl_trainer.loop.divergence import end_diverged, is_finite_beyond_the_end
 from webssl_trainer.loop.guard import FiniteGuard
@@ -22,9 +21,9 @@ from webssl_trainer.loop.session import Session
 from webssl_trainer.loop.step import clip_and_measure, compute_gradients, update
 from webssl_trainer.loop.stop import StopRequest
 from webssl_trainer.observe import step_clock as parts
+from webssl_trainer.observe.counts import Counts
 from webssl_trainer.observe.profiler import StepProfiler
 from webssl_trainer.observe.step_clock import StepClock
-from webssl_trainer.storage import RETRY_CAUSES
 
 log = structlog.get_logger("webssl.loop")
 
@@ -124,10 +123,9 @@ class TrainingLoop:
         update(session, accepted)
         clock.lap(parts.OPTIMIZER)
         self._read_again += sum(batch.read_again for batch in batches.batches)
-        retries = session.storage.retry_causes
-        counts = [self._read_again, *(retries.get(cause, 0) for cause in RETRY_CAUSES)]
+        counts = Counts.of(session.storage, loader.counters, self._read_again)
         signals = session.processes.signals
-        agreed = agree(signals, self._stop.requested, batches, loader.counters.broken, counts)
+        agreed = agree(signals, self._stop.requested, batches, loader.counters.broken, counts.flat())
         broken = self._broken_before + agreed.broken
         self._quarantine.stepped(session.step, batches, some=broken > self._total_broken)
         clock.lap(parts.COMMUNICATION)
@@ -143,9 +141,9 @@ class TrainingLoop:
             accepted=accepted,
             total_broken=self._total_broken,
             broken_by_cause=self._quarantine.by_cause,
-            retries=dict(zip((READ_AGAIN, *RETRY_CAUSES), agreed.counts, strict=True)),
             seconds=seconds,
             parts=clock.take(),
+            counts=counts.with_values(agreed.counts),
         )
         self._narrator.stepped(facts, config.plan.global_batch)
         return agreed.stop

@@ -2,21 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from webssl_trainer.data.causes import Cause
-from webssl_trainer.data.faults import READ_AGAIN
+from webssl_trainer.data.chunk_store import TROUBLES
+from webssl_trainer.observe.counts import DATA_BYTES, READS, Counts
 from webssl_trainer.observe.flops import ADJUSTED, NOMINAL
 from webssl_trainer.observe.step_clock import PARTS
-from webssl_trainer.storage import RETRY_CAUSES
+from webssl_trainer.storage import HEDGES
 
 log = structlog.get_logger("webssl.metrics")
 
 _STEP_BUCKETS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 _SAVE_BUCKETS = (0.1, 0.5, 1, 5, 15, 30, 60, 120, 300, 600)
+
+
+class _Counted(NamedTuple):
+    """The series of one group of `Counts`: the values that its one label may have, and which group it is."""
+
+    name: str
+    help: str
+    label: str
+    values: Sequence[str]
+    of: Callable[[Counts], Mapping[str, int]]
+
+
+_COUNTED = (
+    _Counted(
+        "webssl_trainer_storage_retries",
+        "Reads and writes tried again in this attempt, all processes, by cause.",
+        "cause",
+        READS,
+        lambda counts: counts.retries,
+    ),
+    _Counted(
+        "webssl_trainer_storage_hedges",
+        "Slow reads asked for a second time in this attempt, all processes: sent, and won by the second answer.",
+        "result",
+        HEDGES,
+        lambda counts: counts.hedges,
+    ),
+    _Counted(
+        "webssl_trainer_data_bytes",
+        "Bytes of training data in this attempt, all processes: read from storage, used, found in the cache of blocks.",
+        "kind",
+        DATA_BYTES,
+        lambda counts: counts.data_bytes,
+    ),
+    _Counted(
+        "webssl_trainer_data_cache_troubles",
+        "What kept blocks out of the cache in this attempt, all processes, by cause.",
+        "cause",
+        TROUBLES,
+        lambda counts: counts.cache_troubles,
+    ),
+)
 
 
 class TrainerMetrics:
@@ -71,12 +115,10 @@ class TrainerMetrics:
             ["cause"],
             registry=own,
         )
-        self.storage_retries = Gauge(
-            "webssl_trainer_storage_retries",
-            "Reads and writes tried again in this attempt, all processes, by cause.",
-            ["cause"],
-            registry=own,
-        )
+        self._counted = [
+            (Gauge(counted.name, counted.help, [counted.label], registry=own), counted)
+            for counted in _COUNTED
+        ]
         self.skipped_steps = Counter(
             "webssl_trainer_skipped_steps", "Steps skipped: loss or gradient not finite.", registry=own
         )
@@ -96,16 +138,22 @@ class TrainerMetrics:
         self.lost_steps = Gauge(
             "webssl_trainer_lost_steps", "Steps trained and rolled back, all attempts.", registry=own
         )
-        for part in PARTS:
-            self.part_seconds.labels(part)
-        for kind in (NOMINAL, ADJUSTED):
-            self.mfu.labels(kind)
-        for cause in Cause:
-            self.broken_by_cause.labels(cause.value)
-        for retried in (READ_AGAIN, *RETRY_CAUSES):
-            self.storage_retries.labels(retried)
-        for outcome in ("committed", "failed"):
-            self.saves.labels(outcome)
+        known = (
+            (self.part_seconds, PARTS),
+            (self.mfu, (NOMINAL, ADJUSTED)),
+            (self.broken_by_cause, [cause.value for cause in Cause]),
+            (self.saves, ("committed", "failed")),
+            *((series, counted.values) for series, counted in self._counted),
+        )
+        for series, values in known:
+            for value in values:
+                series.labels(value)
+
+    def set_counts(self, counts: Counts) -> None:
+        """Requests, bytes and the cache's troubles of the attempt so far."""
+        for series, counted in self._counted:
+            for value, count in counted.of(counts).items():
+                series.labels(value).set(count)
 
     def serve(self, port: int) -> None:
         """Answer scrapes on `port`. A port that is taken costs the metrics, not the training."""

@@ -47,10 +47,14 @@ class Member:
         self._quiet = Quiet()
         self._floor = 0
         self._first = True
+        self._predecessors: frozenset[str] = frozenset()
 
     def enter(self, state: State, progress: Progress) -> State:
         """Want to be in the next round."""
         self._floor = max(self.round, self._floor)
+        if self._first:
+            self._predecessors |= policy.of_same_slot(state, self.node)
+        state = self._without_predecessors(state)
         return policy.join(state, self.node, progress, self._floor, self._first)
 
     def entered(self, state: State) -> None:
@@ -65,6 +69,7 @@ class Member:
         """One transition while waiting: come back if we were lost, drop the dead, form the round if it is time."""
         if self.formed(state) or state.completed:
             return state
+        state = self._without_predecessors(state)
         if self.node not in state.waiting:
             state = policy.join(state, self.node, progress, self._floor, first=False)
         state = policy.leave(state, self.dead(state, beats, now))
@@ -77,7 +82,7 @@ class Member:
 
     def replaced(self, state: State) -> bool:
         """Whether another node has taken our slot."""
-        return policy.is_replaced(state, self.node)
+        return policy.is_replaced(self._without_predecessors(state), self.node)
 
     def start_round(self, state: State) -> None:
         """We train in this state's round from now on."""
@@ -90,4 +95,9 @@ class Member:
 
     def judge(self, state: State, wanted: int | None) -> Verdict:
         """What to do with the running workers."""
+        state = self._without_predecessors(state)
         return policy.judge(state, self.node, self.round, self._limits, wanted)
+
+    def _without_predecessors(self, state: State) -> State:
+        """A lost document may be written back as it was before we took our slot: those who had it are still gone."""
+        return policy.leave(state, self._predecessors)

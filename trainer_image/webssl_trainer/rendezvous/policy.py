@@ -59,7 +59,7 @@ def join(state: State, node: Node, progress: Progress, floor: int, first: bool) 
     """
     if not first and is_replaced(state, node):
         return state
-    gone = {node.id} | ({other.id for other in state.nodes() if _same_slot(other, node)} if first else set())
+    gone = {node.id} | (of_same_slot(state, node) if first else set())
     left = leave(state, gone)
     return replace(
         left,
@@ -152,8 +152,10 @@ def judge(state: State, node: Node, number: int, limits: Limits, wanted: int | N
 
 def is_replaced(state: State, node: Node) -> bool:
     """Whether the node is out and another node has its slot."""
-    return not state.holds(node.id) and any(_same_slot(other, node) for other in state.nodes())
+    return not state.holds(node.id) and bool(of_same_slot(state, node))
 
 
-def _same_slot(one: Node, other: Node) -> bool:
-    return one.slot >= 0 and one.slot == other.slot and one.id != other.id
+def of_same_slot(state: State, node: Node) -> frozenset[str]:
+    """Ids of other nodes that have the node's slot; none where it has no slot."""
+    same = (other for other in state.nodes() if other.slot == node.slot >= 0)
+    return frozenset(other.id for other in same if other.id != node.id)

@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 from pydantic import ValidationError
 from webssl_api.reports import TrainingReport
+from webssl_api.status import StatusModel
 
 from webssl_trainer.reporting.sinks import Sink, SinkUnavailableError
 
@@ -33,13 +34,13 @@ class BackgroundReporter:
     def __init__(self, sink: Sink, interval: float = 5.0, longest_pause: float = 10.0) -> None:
         self._sink, self._interval, self._longest_pause = sink, interval, longest_pause
         self._changed = threading.Condition()
-        self._newest: TrainingReport | None = None
+        self._newest: StatusModel | None = None
         self._handed_in = self._sent = 0
         self._urgent = False
         threading.Thread(target=self._run, name="reporter", daemon=True).start()
 
-    def report(self, report: TrainingReport, urgent: bool = False) -> None:
-        """See Reporter."""
+    def report(self, report: StatusModel, urgent: bool = False) -> None:
+        """See Reporter; any kind of report."""
         with self._changed:
             self._newest = report
             self._handed_in += 1

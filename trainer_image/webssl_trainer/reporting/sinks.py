@@ -56,17 +56,17 @@ class FileSink:
 
 
 class ConfigMapSink:
-    """Key `report.json` of a ConfigMap; the object is made when it is missing."""
+    """One key of a ConfigMap; the object is made when it is missing."""
 
-    def __init__(self, config_map: ConfigMap) -> None:
-        self._config_map = config_map
+    def __init__(self, config_map: ConfigMap, key: str = REPORT_KEY) -> None:
+        self._config_map, self._key = config_map, key
 
     def write(self, text: str) -> None:
         """See Sink."""
         try:
-            if self._config_map.merge({REPORT_KEY: text}) is None:
+            if self._config_map.merge({self._key: text}) is None:
                 self._config_map.ensure()
-                self._config_map.merge({REPORT_KEY: text})
+                self._config_map.merge({self._key: text})
         except (ApiUnavailableError, ApiRefusedError) as error:
             raise SinkUnavailableError(str(error)) from error
 
@@ -76,14 +76,18 @@ class ConfigMapSink:
             found = self._config_map.get()
         except (ApiUnavailableError, ApiRefusedError) as error:
             raise SinkUnavailableError(str(error)) from error
-        return None if found is None else found.data.get(REPORT_KEY)
+        return None if found is None else found.data.get(self._key)
 
 
 def sink_at(address: str) -> Sink:
-    """The sink of `configmap://<namespace>/<name>` or `file:///<path>`. Raises UserError for anything else."""
+    """The sink of `configmap://<namespace>/<name>`, with `#<key>` for another key than report.json, or `file:///<path>`.
+
+    Raises UserError for anything else.
+    """
     parts = urlsplit(address)
     if parts.scheme == "configmap" and parts.netloc and parts.path.strip("/"):
-        return ConfigMapSink(ConfigMap(in_cluster_client(), parts.netloc, parts.path.strip("/")))
+        config_map = ConfigMap(in_cluster_client(), parts.netloc, parts.path.strip("/"))
+        return ConfigMapSink(config_map, parts.fragment or REPORT_KEY)
     if parts.scheme == "file" and parts.path:
         return FileSink(Path(parts.path))
     raise UserError(

@@ -1,6 +1,8 @@
-"""The edge to object storage: one protocol over `s3://`, `file://` and `memory://` URLs, with patience."""
+"""The edge to object storage: one protocol over `s3://`, `gs://`, `az://`, `file://` and `memory://` URLs, with patience."""
 
+from webssl_trainer.storage.addresses import canonical, join, scheme_of
 from webssl_trainer.storage.classify import RETRY_CAUSES
+from webssl_trainer.storage.direct_storage import DirectStorage
 from webssl_trainer.storage.errors import (
     StorageDeniedError,
     StorageKeysError,
@@ -8,7 +10,8 @@ from webssl_trainer.storage.errors import (
     StorageStoppedError,
     StorageUnavailableError,
 )
-from webssl_trainer.storage.fsspec_storage import FsspecStorage, canonical, join, scheme_of
+from webssl_trainer.storage.fsspec_storage import FsspecStorage
+from webssl_trainer.storage.hedging import HEDGES, HedgePolicy
 from webssl_trainer.storage.options import StorageOptions
 from webssl_trainer.storage.protocol import ByteRange, ObjectInfo, Storage
 from webssl_trainer.storage.retry import RetryPolicy, Waiting
@@ -16,13 +19,17 @@ from webssl_trainer.storage.retry import RetryPolicy, Waiting
 
 def open_storage(options: StorageOptions | None = None) -> Storage:
     """The storage of this process; options default to the environment (AWS_ENDPOINT_URL, AWS_REGION)."""
-    return FsspecStorage(options)
+    options = options or StorageOptions.from_env()
+    return DirectStorage(options) if options.client == "direct" else FsspecStorage(options)
 
 
 __all__ = [
+    "HEDGES",
     "RETRY_CAUSES",
     "ByteRange",
+    "DirectStorage",
     "FsspecStorage",
+    "HedgePolicy",
     "ObjectInfo",
     "RetryPolicy",
     "Storage",

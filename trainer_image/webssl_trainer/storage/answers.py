@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from webssl_trainer.storage.addresses import REMOTE, scheme_of
 from webssl_trainer.storage.classify import http_status
 from webssl_trainer.storage.errors import WrongLengthError
 from webssl_trainer.storage.protocol import ByteRange
@@ -26,7 +27,7 @@ def whole(system: Any, wanted: ByteRange, answer: bytes | Exception) -> bytes:
             return b""
         raise answer
     length = wanted.end - wanted.start
-    if len(answer) == length or not wanted.url.startswith("s3://"):
+    if len(answer) == length or scheme_of(wanted.url) not in REMOTE:
         return bytes(answer)
     if len(answer) < length:
         size = int(system.info(system._strip_protocol(wanted.url))["size"])

@@ -26,7 +26,20 @@ _BAD_KEYS = {
     "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidSecurity", "AccountProblem",
     "NotSignedUp", "RequestTimeTooSkewed",
 }  # fmt: skip
-_THROTTLED = {"SlowDown", "TooManyRequests", "RequestLimitExceeded", "Throttling", "ThrottlingException"}
+_THROTTLED = {
+    "SlowDown",
+    "TooManyRequests",
+    "RequestLimitExceeded",
+    "Throttling",
+    "ThrottlingException",
+    "ServerBusy",
+}
+
+_KEYS = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS or GOOGLE_SERVICE_ACCOUNT_KEY",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
 
 RETRY_CAUSES = ("connection", "expired-keys", "server-error", "throttled", "timeout", "wrong-length")
 """What `retry_cause` says, sorted."""
@@ -48,6 +61,11 @@ def http_status(error: BaseException) -> int | None:
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         if isinstance(status, int):
             return status
+    for link in chain(error):
+        if type(link).__module__.partition(".")[0] in {"gcsfs", "azure"}:
+            status = getattr(link, "status_code", None) or getattr(link, "code", None)
+            if isinstance(status, int):
+                return status
     return None
 
 
@@ -102,7 +120,7 @@ def is_transient(error: BaseException) -> bool:
         if isinstance(link, OSError):
             return link.errno not in _PERMANENT_ERRNO
         module = type(link).__module__.partition(".")[0]
-        if module in {"botocore", "aiobotocore", "aiohttp"}:
+        if module in {"botocore", "aiobotocore", "aiohttp", "azure"}:
             return True
     return False
 
@@ -116,7 +134,7 @@ def explained(error: Exception, url: str, action: str) -> Exception:
     if isinstance(error, PermissionError) or status in {401, 403} or missing_keys:
         kind = StorageKeysError if missing_keys or error_code(error) in _BAD_KEYS else StorageDeniedError
         return kind(
-            f"{action} {url}: access denied ({error}); check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
+            f"{action} {url}: access denied ({error}); check {_KEYS.get(url.partition(':')[0], _KEYS['s3'])} "
             "(spec.data.storage.secretRef), their rights on this bucket, and the endpoint"
         )
     if isinstance(error, FileNotFoundError) or status == 404:

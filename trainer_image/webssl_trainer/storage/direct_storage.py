@@ -1,139 +1,150 @@
-"""Range reads through obstore's Rust client, with the usual storage for whatever does not come at once.
+"""Reads from object storage through libcurl (S3) or obstore (others); all else, and what they can not do, through fsspec.
 
-A request of 60 KB costs a tenth of the processor time that it costs through s3fs, which matters where each sample is a
-request of its own. Everything about patience stays where it was: this asks once, and a range that did not come whole,
-for whatever reason, is read by `FsspecStorage`, which tries again, counts, and explains.
+A request of 60 KB costs a fifth of the processor time that it costs through s3fs, which matters where each sample is
+a request of its own. Patience, causes and messages are those of `FsspecStorage`: this changes how one try is made.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from webssl_trainer.storage import az_direct, curl_loop, gs_direct, range_reads
+from webssl_trainer.storage.addresses import REMOTE, bucket_and_key, scheme_of
+from webssl_trainer.storage.classify import http_status, is_expired, retry_cause
+from webssl_trainer.storage.direct_answers import ElsewhereError
+from webssl_trainer.storage.direct_clients import DirectClient, DirectClients
+from webssl_trainer.storage.errors import WrongLengthError
 from webssl_trainer.storage.fsspec_storage import FsspecStorage
+from webssl_trainer.storage.hedging import Hedges
 from webssl_trainer.storage.options import StorageOptions
 from webssl_trainer.storage.protocol import ByteRange
-from webssl_trainer.storage.retry import Waiting
+from webssl_trainer.storage.range_reads import RangeReads, Wanted
+from webssl_trainer.storage.s3_direct import S3Clients
 
-_THREADS = 16
-_LOOK = 0.2
-_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_CLIENTS: dict[str, Callable[[StorageOptions], DirectClients]] = {
+    "s3": S3Clients,
+    "gs": gs_direct.clients,
+    "az": az_direct.clients,
+}
 
 
 class DirectStorage(FsspecStorage):
-    """`FsspecStorage` whose `cat_ranges` from S3 goes through obstore first.
+    """`FsspecStorage` whose reads from object storages other clients make, each on one thread of the process; see `S3Clients.client`.
 
-    Only with keys in the environment and an endpoint or a region in the options; else, and for other schemes, it is
-    `FsspecStorage`. Keys are looked up for every call, so new ones count at once. Safe for several threads.
-
-    Args:
-        options, waiting: see `FsspecStorage`.
-        environ: where the keys are.
+    A read that is slower than nearly all is asked for twice (`hedging`). Safe for several threads. In a process that
+    was forked from one that had read already, it is `FsspecStorage`.
     """
-
-    def __init__(
-        self,
-        options: StorageOptions | None = None,
-        waiting: Waiting | None = None,
-        environ: Mapping[str, str] = os.environ,
-    ) -> None:
-        self._environ = environ
-        super().__init__(options, waiting)
 
     def _reset(self) -> None:
         super()._reset()
-        self._stores: dict[tuple[str | None, ...], Any] = {}
-        self._threads: ThreadPoolExecutor | None = None
+        self._clients: dict[str, DirectClients] = {}
+        self._reads: dict[str, RangeReads] = {}
         self.direct_reads = 0
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_environ": dict(self._environ)}
+    @property
+    def hedges(self) -> Mapping[str, int]:
+        """Second requests since the start of this process: `sent`, and `won`, whose answer was used."""
+        with self._lock:
+            made = [reads.hedges for reads in self._reads.values()]
+        return {"sent": sum(one.sent for one in made), "won": sum(one.won for one in made)}
 
-    def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
-        """See `Storage.cat_ranges`."""
-        came = self._direct(ranges, stop) if os.getpid() == self._owner else {}
-        rest = [at for at in range(len(ranges)) if at not in came]
+    def read(self, url: str, start: int | None = None, end: int | None = None) -> bytes:
+        if start is None and end is None and self._is_direct(url):
+            return self._retried("read", url, partial(self._whole, url))
+        return super().read(url, start, end)
+
+    def _whole(self, url: str) -> bytes:
+        """One try of reading an object whole."""
+        client = self._client(url)
+        if client is not None:
+            wanted = Wanted(partial(client.whole, bucket_and_key(url)[1]), 0)
+            (answer,) = self._engine(url, client).read_all([wanted])
+            if not isinstance(answer, BaseException):
+                return bytes(answer)
+            error = self._noted(answer, url, client)
+            if not isinstance(error, ElsewhereError):
+                raise error
+        system, path = self._system(url, "single")
+        return bytes(system.cat_file(path))
+
+    def _answers(self, ranges: Sequence[ByteRange], stop: threading.Event | None) -> list[bytes | Exception]:
+        direct = {
+            at: found for at, item in enumerate(ranges) if (found := self._client(item.url)) is not None
+        }
+        wanted = [
+            Wanted(
+                partial(client.range, bucket_and_key(ranges[at].url)[1], ranges[at].start, ranges[at].end),
+                ranges[at].end - ranges[at].start,
+            )
+            for at, client in direct.items()
+        ]
+        # All ranges of a call are of one scheme.
+        engine = next((self._engine(ranges[at].url, client) for at, client in direct.items()), None)
+        came = engine.read_all(wanted, stop) if engine else []
+        answers: dict[int, bytes | Exception] = {}
+        for (at, client), answer in zip(direct.items(), came, strict=True):
+            checked = self._checked(ranges[at], client, answer)
+            if not isinstance(checked, ElsewhereError):
+                answers[at] = checked
+        with self._lock:
+            self.direct_reads += sum(isinstance(answer, bytes) for answer in answers.values())
+        rest = [at for at in range(len(ranges)) if at not in answers]
         if rest:
-            came.update(zip(rest, super().cat_ranges([ranges[at] for at in rest], stop), strict=True))
-        return [came[at] for at in range(len(ranges))]
+            answers.update(zip(rest, super()._answers([ranges[at] for at in rest], stop), strict=True))
+        return [answers[at] for at in range(len(ranges))]
 
-    def _direct(self, ranges: Sequence[ByteRange], stop: threading.Event | None) -> dict[int, bytes]:
-        """The ranges that came whole at the first try, by place."""
-        jobs: dict[int, Future[bytes | None]] = {}
-        for at, item in enumerate(ranges):
-            scheme, _, path = item.url.partition("://")
-            bucket, _, key = path.partition("/")
-            store = self._store(bucket) if scheme == "s3" and item.end > item.start else None
-            if store is not None:
-                jobs[at] = self._pool().submit(_read, store, key, item.start, item.end - item.start)
-        came: dict[int, bytes] = {}
-        for at, job in jobs.items():
-            data = _result(job, stop)
-            if data is not None:
-                came[at] = data
+    def _checked(self, wanted: ByteRange, client: DirectClient, answer: Any) -> bytes | Exception:
+        """The bytes of an answer if it has the length that it must have; none behind the end of the object."""
+        if isinstance(answer, BaseException):
+            error = self._noted(answer, wanted.url, client)
+            return b"" if http_status(error) == 416 else error
+        length = wanted.end - wanted.start
+        if len(answer) < length:
+            # A short answer is right at the end of an object; its size is asked for apart from the answer.
+            key = bucket_and_key(wanted.url)[1]
+            (size,) = self._engine(wanted.url, client).read_all([Wanted(partial(client.size, key), 0)])
+            if isinstance(size, BaseException):
+                return self._noted(size, wanted.url, client)
+            length = max(0, min(size, wanted.end) - wanted.start)
+        if len(answer) != length:
+            return WrongLengthError(f"{wanted.url}: {len(answer)} bytes came where {length} belong")
+        return bytes(answer)
+
+    def _noted(self, error: BaseException, url: str, client: DirectClient) -> Exception:
+        """The error in the terms of `direct_answers`, after what it says of keys and buckets is known to the next try."""
+        error = client.understood(error)
+        if is_expired(error):
+            self._known_clients(url).expired(client)
+        if isinstance(error, ElsewhereError):
+            self._known_clients(url).lives_elsewhere(url)
+        return error if isinstance(error, Exception) else RuntimeError(str(error))
+
+    def _is_direct(self, url: str) -> bool:
+        alive = curl_loop.usable_here() and range_reads.usable_here()
+        return scheme_of(url) in REMOTE and alive and os.getpid() == self._owner
+
+    def _client(self, url: str) -> DirectClient | None:
+        return self._known_clients(url).client(url) if self._is_direct(url) else None
+
+    def _known_clients(self, url: str) -> DirectClients:
+        scheme = scheme_of(url)
         with self._lock:
-            self.direct_reads += len(came)
-        return came
+            if scheme not in self._clients:
+                self._clients[scheme] = _CLIENTS[scheme](self.options)
+            return self._clients[scheme]
 
-    def _pool(self) -> ThreadPoolExecutor:
+    def _engine(self, url: str, client: DirectClient) -> RangeReads:
+        scheme = scheme_of(url)
         with self._lock:
-            if self._threads is None:
-                count = min(_THREADS, self.options.connections)
-                self._threads = ThreadPoolExecutor(count, thread_name_prefix="direct-read")
-            return self._threads
+            if scheme not in self._reads:
 
-    def _store(self, bucket: str) -> Any | None:
-        """obstore's client of a bucket with the present keys; None where it can not be made from what is known."""
-        from obstore.store import S3Store
+                def throttles(error: BaseException) -> bool:
+                    return retry_cause(client.understood(error)) == "throttled"
 
-        access, secret, token = (self._environ.get(name) for name in _KEYS)
-        options = self.options
-        if not access or not secret or not (options.endpoint or options.region):
-            return None
-        name = (bucket, access, secret, token)
-        with self._lock:
-            if name not in self._stores:
-                config: dict[str, Any] = {"access_key_id": access, "secret_access_key": secret}
-                config["region"] = options.region or "us-east-1"
-                if token:
-                    config["session_token"] = token
-                if options.endpoint:
-                    config.update(endpoint=options.endpoint, virtual_hosted_style_request=False)
-                self._stores = {kept: store for kept, store in self._stores.items() if kept[1:] == name[1:]}
-                self._stores[name] = S3Store(
-                    bucket,
-                    config=config,  # type: ignore[arg-type]
-                    client_options={
-                        "allow_http": True,
-                        "connect_timeout": timedelta(seconds=options.connect_timeout),
-                        "timeout": timedelta(seconds=options.read_timeout),
-                    },
-                    retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=options.read_timeout)},
-                )
-            return self._stores[name]
-
-
-def _read(store: Any, key: str, start: int, length: int) -> bytes | None:
-    import obstore
-
-    try:
-        data = bytes(obstore.get_range(store, key, start=start, length=length))
-    except Exception:  # the patient storage reads it again, and says what is wrong
-        return None
-    return data if len(data) == length else None
-
-
-def _result(job: Future[bytes | None], stop: threading.Event | None) -> bytes | None:
-    """What a job read; None at once when the loader closes."""
-    while True:
-        try:
-            return job.result(_LOOK)
-        except NotYet:
-            if stop is not None and stop.is_set():
-                job.cancel()
-                return None
+                hedges = Hedges(self.options.hedging)
+                self._reads[scheme] = RangeReads(self.options.connections, hedges, throttles, client.loop())
+            return self._reads[scheme]

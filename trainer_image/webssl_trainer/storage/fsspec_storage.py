@@ -1,4 +1,4 @@
-"""One storage over fsspec: S3 through s3fs, local files, and memory, by the scheme of each URL."""
+"""One storage over fsspec, by the scheme of each URL: S3, Google's and Azure's storages, local files, and memory."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO, Literal, TypeVar, cast
 
-import fsspec
-import s3fs
-
-from webssl_trainer.errors import UserError
 from webssl_trainer.storage import local_write
+from webssl_trainer.storage.addresses import canonical, scheme_of, url_of
 from webssl_trainer.storage.answers import whole
+from webssl_trainer.storage.byte_budget import shared_budget
 from webssl_trainer.storage.classify import explained, http_status, is_expired, is_transient, retry_cause
 from webssl_trainer.storage.errors import StorageNotFoundError
+from webssl_trainer.storage.file_systems import made
 from webssl_trainer.storage.options import StorageOptions
 from webssl_trainer.storage.protocol import ByteRange, ObjectInfo
 from webssl_trainer.storage.retry import Retrier, Waiting
@@ -22,24 +21,6 @@ from webssl_trainer.storage.retry import Retrier, Waiting
 T = TypeVar("T")
 # The memory file system looks and writes in two steps, and is shared by all instances of a process.
 _memory_lock = threading.Lock()
-SCHEMES = ("s3", "file", "memory")
-
-
-def scheme_of(url: str) -> str:
-    """Scheme of a URL; a plain path is a file.
-
-    Raises:
-        UserError: the scheme is not one of `SCHEMES`.
-    """
-    scheme = url.partition("://")[0].lower() if "://" in url else "file"
-    if scheme not in SCHEMES:
-        raise UserError(f"{url}: unknown storage scheme {scheme!r}; use one of {', '.join(SCHEMES)}")
-    return scheme
-
-
-def join(base: str, *parts: str) -> str:
-    """URL of `parts` under `base`."""
-    return "/".join([base.rstrip("/"), *(part.strip("/") for part in parts)])
 
 
 class FsspecStorage:
@@ -56,6 +37,7 @@ class FsspecStorage:
 
     def _reset(self) -> None:
         self._retrier = Retrier(self.options.retry, is_transient, self._waiting, retry_cause)
+        self._budget = shared_budget(self.options.bytes_in_flight)
         self._filesystems: dict[str, Any] = {}
         self._owner = os.getpid()
         self._lock = threading.Lock()
@@ -76,6 +58,10 @@ class FsspecStorage:
     def retry_causes(self) -> Mapping[str, int]:
         return dict(self._retrier.causes)
 
+    @property
+    def hedges(self) -> Mapping[str, int]:
+        return {"sent": 0, "won": 0}
+
     def filesystem(self, url: str) -> tuple[Any, str]:
         return self._system(url, "patient")
 
@@ -87,17 +73,9 @@ class FsspecStorage:
         name = f"{scheme}/{kind}" if scheme == "s3" else scheme
         with self._lock:
             if name not in self._filesystems:
-                self._filesystems[name] = self._made(scheme, kind)
+                self._filesystems[name] = made(scheme, self.options, patient=kind == "patient")
             system = self._filesystems[name]
         return system, cast(str, system._strip_protocol(url))
-
-    def _made(self, scheme: str, kind: Literal["patient", "single"]) -> Any:
-        system = fsspec.filesystem(scheme, **self._arguments(scheme))
-        if scheme == "s3":
-            s3fs.core.set_custom_error_handler(is_transient)
-            # s3fs pauses 0.1 s * 1.7**try, at most 15 s: 20 tries outlast a server that is gone for 3 minutes.
-            system.retries = 1 if kind == "single" else 20
-        return system
 
     def _renew(self, expired: Any) -> None:
         """Forgets clients with expired keys: new ones look for keys again, in files and with providers that rotate them."""
@@ -105,34 +83,9 @@ class FsspecStorage:
             if any(system is expired for system in self._filesystems.values()):
                 self._filesystems = {name: s for name, s in self._filesystems.items() if name[:3] != "s3/"}
 
-    def _arguments(self, scheme: str) -> dict[str, Any]:
-        if scheme != "s3":
-            return {}
-        options = self.options
-        client = {"region_name": options.region} if options.region else {}
-        return {
-            "endpoint_url": options.endpoint,
-            "client_kwargs": client,
-            "config_kwargs": {
-                "connect_timeout": options.connect_timeout,
-                "read_timeout": options.read_timeout,
-                "max_pool_connections": options.connections,
-                # The retry budget is ours: one layer decides, and one layer logs.
-                "retries": {"total_max_attempts": 1},
-                "s3": {"addressing_style": "path" if options.endpoint else "auto"},
-            },
-            "use_listings_cache": False,
-            "skip_instance_cache": True,
-        }
+    def _try(self, action: str, url: str, call: Callable[[Any, str], T]) -> T:
+        """Result of a call of the URL's file system, tried again while its error is one that passes."""
 
-    def _try(
-        self,
-        action: str,
-        url: str,
-        call: Callable[[Any, str], T],
-        stop: threading.Event | None = None,
-        label: str = "",
-    ) -> T:
         def once() -> T:
             system, path = self._system(url, "single")
             try:
@@ -142,8 +95,18 @@ class FsspecStorage:
                     self._renew(system)
                 raise
 
+        return self._retried(action, url, once)
+
+    def _retried(
+        self,
+        action: str,
+        url: str,
+        once: Callable[[], T],
+        stop: threading.Event | None = None,
+        more: str = "",
+    ) -> T:
         try:
-            return self._retrier.run(once, f"{action} {label or url}", stop)
+            return self._retrier.run(once, f"{action} {url}{more}", stop)
         except Exception as error:
             better = explained(error, url, action)
             if better is error:
@@ -151,29 +114,21 @@ class FsspecStorage:
             raise better from error
 
     def read(self, url: str, start: int | None = None, end: int | None = None) -> bytes:
-        if start is not None and end is not None and end <= start:
-            return b""
-
-        def once(system: Any, path: str) -> bytes:
-            if start is None or end is None:
-                return cast(bytes, system.cat_file(path, start=start, end=end))
-            answer: bytes | Exception
-            try:
-                answer = system.cat_file(path, start=start, end=end)
-            except OSError as error:
-                answer = error
-            return whole(system, ByteRange(url, start, end), answer)
-
-        return self._try("read", url, once)
+        if start is not None and end is not None:
+            return self.cat_ranges([ByteRange(url, start, end)])[0]
+        return self._try(
+            "read", url, lambda system, path: cast(bytes, system.cat_file(path, start=start, end=end))
+        )
 
     def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
         found: dict[int, bytes] = {at: b"" for at, item in enumerate(ranges) if item.end <= item.start}
         missing = [at for at in range(len(ranges)) if at not in found]
-        while missing:
-            scheme = scheme_of(ranges[missing[0]].url)
-            same = [at for at in missing if scheme_of(ranges[at].url) == scheme]
-            self._cat_some(ranges, same, found, stop)
-            missing = [at for at in missing if at not in found]
+        with self._budget.held(sum(ranges[at].end - ranges[at].start for at in missing), stop):
+            while missing:
+                scheme = scheme_of(ranges[missing[0]].url)
+                same = [at for at in missing if scheme_of(ranges[at].url) == scheme]
+                self._cat_some(ranges, same, found, stop)
+                missing = [at for at in missing if at not in found]
         return [found[at] for at in range(len(ranges))]
 
     def _cat_some(
@@ -183,25 +138,37 @@ class FsspecStorage:
         found: dict[int, bytes],
         stop: threading.Event | None,
     ) -> None:
-        def once(system: Any, _: str) -> None:
+        def once() -> None:
             # Ranges that arrived are kept over tries, so a storm of errors still makes progress.
             todo = [at for at in which if at not in found]
-            paths = [system._strip_protocol(ranges[at].url) for at in todo]
-            starts, ends = [ranges[at].start for at in todo], [ranges[at].end for at in todo]
-            answers = system.cat_ranges(paths, starts, ends, max_gap=None, on_error="return")
             failed: Exception | None = None
-            for at, answer in zip(todo, answers, strict=True):
-                try:
-                    found[at] = whole(system, ranges[at], answer)
-                except Exception as error:
-                    better = explained(error, ranges[at].url, "read")
+            for at, answer in zip(todo, self._answers([ranges[at] for at in todo], stop), strict=True):
+                if isinstance(answer, bytes):
+                    found[at] = answer
+                else:
+                    better = explained(answer, ranges[at].url, "read")
                     failed = failed if failed is not None and is_transient(better) else better
             if failed is not None:
                 raise failed
 
-        first = ranges[which[0]].url
-        label = first + (f" and {len(which) - 1} more ranges" if len(which) > 1 else "")
-        self._try("read", first, once, stop, label)
+        more = f" and {len(which) - 1} more ranges" if len(which) > 1 else ""
+        self._retried("read", ranges[which[0]].url, once, stop, more)
+
+    def _answers(self, ranges: Sequence[ByteRange], _: threading.Event | None) -> list[bytes | Exception]:
+        """One try of reading ranges of one scheme: for each its bytes, or why it did not come."""
+        system = self._system(ranges[0].url, "single")[0]
+        paths = [system._strip_protocol(item.url) for item in ranges]
+        starts, ends = [item.start for item in ranges], [item.end for item in ranges]
+        came = system.cat_ranges(paths, starts, ends, max_gap=None, on_error="return")
+        answers: list[bytes | Exception] = []
+        for item, answer in zip(ranges, came, strict=True):
+            try:
+                answers.append(whole(system, item, answer))
+            except Exception as error:
+                answers.append(error)
+        if any(isinstance(answer, Exception) and is_expired(answer) for answer in answers):
+            self._renew(system)
+        return answers
 
     def open(self, url: str) -> BinaryIO:
         return self._try("open", url, lambda system, path: cast(BinaryIO, system.open(path, "rb")))
@@ -255,8 +222,8 @@ class FsspecStorage:
         def once(system: Any, path: str) -> bool:
             try:
                 system.pipe_file(path, data, mode="create")
-            except OSError as error:
-                if http_status(error) != 412:
+            except Exception as error:
+                if http_status(error) != 412 and not isinstance(error, FileExistsError):
                     raise
                 # An earlier try may have written it and lost the answer. The HTTP client repeats requests on
                 # kept connections by itself, so counting tries here would not tell.
@@ -280,20 +247,5 @@ class FsspecStorage:
 
 
 def _info(url: str, entry: dict[str, Any]) -> ObjectInfo:
-    version = entry.get("ETag") or entry.get("mtime") or entry.get("created") or ""
+    version = entry.get("ETag") or entry.get("etag") or entry.get("mtime") or entry.get("created") or ""
     return ObjectInfo(url, int(entry["size"]), str(version).strip('"'))
-
-
-def url_of(scheme: str, path: str) -> str:
-    """URL of a path as fsspec lists it."""
-    return f"{scheme}://{path}"
-
-
-def canonical(url: str) -> str:
-    """The one spelling of a URL, the same that listings give (absolute paths for files).
-
-    Raises:
-        UserError: unknown scheme.
-    """
-    scheme = scheme_of(url)
-    return url_of(scheme, fsspec.get_filesystem_class(scheme)._strip_protocol(url))

@@ -46,6 +46,11 @@ class Storage(Protocol):
         """Failed tries that were repeated since the start of this process, by cause; see `RETRY_CAUSES`."""
         ...
 
+    @property
+    def hedges(self) -> Mapping[str, int]:
+        """Second requests for slow reads since the start of this process: see `HEDGES`."""
+        ...
+
     def read(self, url: str, start: int | None = None, end: int | None = None) -> bytes:
         """The object, or its bytes `[start, end)`; shorter when the object ends earlier."""
         ...

@@ -1,4 +1,4 @@
-"""Retrying with jittered exponential back-off, within a budget of total time."""
+"""Retrying with pauses that grow and are drawn, within a budget of total time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RetryPolicy:
 
     Attributes:
         total_seconds: give up when this much time has passed since the first try.
-        first_delay: upper bound of the first pause, in seconds; it doubles with every try.
+        first_delay: shortest pause, in seconds.
         longest_delay: upper bound of any pause, in seconds.
     """
 
@@ -35,19 +35,24 @@ class RetryPolicy:
     longest_delay: float = 5.0
 
 
-def pause_before(attempt: int, policy: RetryPolicy, fraction: float) -> float:
-    """Seconds to pause after failed try `attempt` (0-based), with equal jitter.
+def next_pause(previous: float, policy: RetryPolicy, fraction: float) -> float:
+    """Seconds to pause after a failed try: decorrelated jitter, drawn evenly between the first delay and thrice the last.
 
-    Half of the bound is fixed and half drawn, so many processes that lost the server together do not come
-    back together, and none comes back at once.
+    Many processes that lost the server together spread out further with every try, and none comes back at once. The
+    draw is from the bounded interval, not cut off at its end: cut-off pauses are all as long as the bound, and
+    would bring together again at every try whom the draws had parted.
 
     Args:
-        attempt: number of the try that failed.
+        previous: the pause before; 0 when there was none.
         policy: the bounds.
         fraction: a draw in [0, 1).
+
+    Returns:
+        At least the smaller of the two bounds, at most `longest_delay`; longer for a larger draw.
     """
-    bound: float = min(policy.longest_delay, policy.first_delay * float(2 ** min(attempt, 30)))
-    return bound * (0.5 + 0.5 * fraction)
+    shortest = min(policy.first_delay, policy.longest_delay)
+    most = min(policy.longest_delay, 3 * max(previous, shortest))
+    return shortest + fraction * (most - shortest)
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ class Retrier:
             Exception: whatever `operation` raised, when it is not transient.
         """
         started = self.waiting.clock()
-        attempt = 0
+        attempt, pause = 0, 0.0
         while True:
             if stop is not None and stop.is_set():
                 raise StorageStoppedError(what)
@@ -106,7 +111,7 @@ class Retrier:
                 if not self.transient(error):
                     raise
                 spent = self.waiting.clock() - started
-                pause = pause_before(attempt, self.policy, self.waiting.draw())
+                pause = next_pause(pause, self.policy, self.waiting.draw())
                 if spent + pause > self.policy.total_seconds:
                     raise StorageUnavailableError(
                         f"{what}: no success in {spent:.0f} s and {attempt + 1} tries "

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from webssl_trainer.data import BrokenSampleError, decode_image, load_or_build_index
+from webssl_trainer.data import BrokenSampleError, decode_image
 from webssl_trainer.data.fetch import fetch
-from webssl_trainer.data.samples import IMAGE_EXTENSIONS
 from webssl_trainer.errors import UserError
-from webssl_trainer.storage import ByteRange, ObjectInfo, Storage, canonical
+from webssl_trainer.storage import ByteRange, Storage
 
-_TEXT = "txt"
+from webssl_eval.suites.pair_places import TEXT, PairPlace, pair_places
+
 _READ_AT_ONCE = 64
 
 
@@ -60,59 +60,20 @@ def open_pairs(storage: Storage, source: str, most: int) -> Pairs:
     Raises:
         UserError: no pair at all, or an empty caption.
     """
-    shards = source.endswith((".tar", ".txt"))
-    places = (_in_shards if shards else _in_folder)(storage, source)[:most]
+    places = pair_places(storage, source, most)
     if not places:
         raise UserError(
-            f"no pairs at {source}; expected shards (*.tar) whose images have .{_TEXT} members, or a folder with "
-            f"NAME.{_TEXT} beside each image"
+            f"no pairs at {source}; expected shards (*.tar) whose images have .{TEXT} members, or a folder with "
+            f"NAME.{TEXT} beside each image"
         )
     captions = _captions(storage, places)
     return Pairs(storage, [place.key for place in places], [place.image for place in places], captions)
 
 
-@dataclass(frozen=True)
-class _Place:
-    key: str
-    image: ByteRange
-    text: ByteRange
-
-
-def _in_shards(storage: Storage, source: str) -> list[_Place]:
-    index = load_or_build_index(storage, source, None)
-    places = []
-    for number in range(len(index)):
-        ref = index.locate(number)
-        if _TEXT in ref.extras:
-            part = ref.extras[_TEXT]
-            image = ByteRange(ref.shard, ref.offset, ref.offset + ref.length)
-            text = ByteRange(ref.shard, part.offset, part.offset + part.length)
-            places.append(_Place(ref.sample_id, image, text))
-    return places
-
-
-def _in_folder(storage: Storage, source: str) -> list[_Place]:
-    root = canonical(source).rstrip("/")
-    images: dict[str, ObjectInfo] = {}
-    texts: dict[str, ObjectInfo] = {}
-    for info in storage.list_objects(root):
-        stem, _, extension = info.url.removeprefix(root + "/").rpartition(".")
-        if extension == _TEXT:
-            texts[stem] = info
-        elif extension.lower() in IMAGE_EXTENSIONS:
-            images[stem] = info
-    keys = sorted(set(images) & set(texts))
-    return [_Place(key, _whole(images[key]), _whole(texts[key])) for key in keys]
-
-
-def _captions(storage: Storage, places: Sequence[_Place]) -> list[str]:
+def _captions(storage: Storage, places: Sequence[PairPlace]) -> list[str]:
     pieces = fetch(storage, [place.text for place in places]).pieces
     captions = [(data or b"").decode("utf-8", "replace").strip() for data in pieces]
     for place, caption in zip(places, captions, strict=True):
         if not caption:
             raise UserError(f"the caption of {place.key} is empty; write one, or remove the pair")
     return captions
-
-
-def _whole(info: ObjectInfo) -> ByteRange:
-    return ByteRange(info.url, 0, info.size)

@@ -1,7 +1,8 @@
 """The linear head: one map from patch and CLS features to bins of depth, whose expectation is the depth.
 
 Source: DINOv2's depth evaluation: AdaBins' uniform bins with linear normalisation (relu + 0.1, divided by the sum), features laid
-bilinearly on a grid 4 times as fine before the map, scale-invariant logarithmic loss (Eigen et al., 2014; the form of AdaBins).
+bilinearly on a grid 4 times as fine before the map, scale-invariant logarithmic loss (Eigen et al., 2014; the form of AdaBins) and
+half the gradient loss of MegaDepth (Li and Snavely, 2018).
 
 Shape letters: B images, R and C rows and columns of the patch grid, F features, N bins, S side of a view.
 """
@@ -18,6 +19,8 @@ _FLOOR = 0.1
 _MEAN_WEIGHT = 0.15
 _LOG_FLOOR = 1e-3
 _SCALE_FIRST_STEPS = 100
+_GRADIENT_WEIGHT = 0.5
+_GRADIENT_SCALES = 4
 
 
 class DepthHead(nn.Module):
@@ -43,13 +46,13 @@ class DepthHead(nn.Module):
         return torch.einsum("bnrc,n->brc", shares, self.depths).unsqueeze(1)
 
 
-def silog_loss(depth_B1RC: Tensor, truth_BSS: Tensor, step: int) -> Tensor:
-    """Scale-invariant logarithmic loss: sqrt(var(g) + 0.15 mean(g)^2), g = log predicted - log true.
+def depth_loss(depth_B1RC: Tensor, truth_BSS: Tensor, step: int) -> Tensor:
+    """The scale-invariant term and half the gradient term.
 
     Args:
         depth_B1RC: predicted, in metres; laid bilinearly over the view.
         truth_BSS: measured, in metres; pixels at 0 have no measurement.
-        step: in the first 100 steps the variance is left out, so that the scale comes first.
+        step: see `silog_loss`.
 
     Returns:
         The loss over all measured pixels; 0 where there is none.
@@ -57,11 +60,38 @@ def silog_loss(depth_B1RC: Tensor, truth_BSS: Tensor, step: int) -> Tensor:
     large_BSS = F.interpolate(
         depth_B1RC, size=truth_BSS.shape[-2:], mode="bilinear", align_corners=False
     ).squeeze(1)
-    known = truth_BSS > 0
-    if int(known.sum()) < 2:
+    if int((truth_BSS > 0).sum()) < 2:
         return large_BSS.sum() * 0
-    apart = torch.log(large_BSS[known] + _LOG_FLOOR) - torch.log(truth_BSS[known] + _LOG_FLOOR)
+    return silog_loss(large_BSS, truth_BSS, step) + _GRADIENT_WEIGHT * gradient_loss(large_BSS, truth_BSS)
+
+
+def silog_loss(depth_BSS: Tensor, truth_BSS: Tensor, step: int) -> Tensor:
+    """Scale-invariant logarithmic loss of measured pixels: sqrt(var(g) + 0.15 mean(g)^2), g = log predicted - log true.
+
+    step: in the first 100 steps the variance is left out, so that the scale comes first.
+    """
+    known = truth_BSS > 0
+    apart = _apart(depth_BSS[known], truth_BSS[known])
     squared = _MEAN_WEIGHT * apart.mean().square()
     if step >= _SCALE_FIRST_STEPS:
         squared = squared + apart.var()
     return torch.sqrt(squared + 1e-12)
+
+
+def gradient_loss(depth_BSS: Tensor, truth_BSS: Tensor) -> Tensor:
+    """Edges that are elsewhere: |g - its neighbour below| + |g - its neighbour to the right|, summed over pairs of measured
+    pixels and divided by their number of pixels, added up over every pixel, every 2nd, 4th and 8th; g as in `silog_loss`."""
+    total = depth_BSS.sum() * 0
+    for scale in range(_GRADIENT_SCALES):
+        part = slice(None, None, 2**scale)
+        depth, truth = depth_BSS[:, part, part], truth_BSS[:, part, part]
+        known = truth > 0
+        apart = torch.where(known, _apart(depth, truth), 0)
+        down = (apart[:, 1:] - apart[:, :-1]).abs() * (known[:, 1:] & known[:, :-1])
+        right = (apart[:, :, 1:] - apart[:, :, :-1]).abs() * (known[:, :, 1:] & known[:, :, :-1])
+        total = total + (down.sum() + right.sum()) / known.sum().clamp(min=1)
+    return total
+
+
+def _apart(depth: Tensor, truth: Tensor) -> Tensor:
+    return torch.log(depth + _LOG_FLOOR) - torch.log(truth + _LOG_FLOOR)

@@ -66,10 +66,14 @@ class ClassValues:
 
 
 class LinearSegmentation:
-    """The `segmentation` suite. Scores: miou, pixelAccuracy, meanAccuracy, and prior (miou of the most frequent class everywhere)."""
+    """The `segmentation` suite. Scores: miou, pixelAccuracy, meanAccuracy, and prior (miou of the most frequent class everywhere).
+
+    Source: Oquab et al., "DINOv2" (2023), section on segmentation, and its settings of ADE20K: AdamW over 40,000 steps of 16
+    crops of 512 (ms: 640) pixels, decay 1e-4, windows at a stride of two thirds; ms at five scales with mirror images.
+    """
 
     kind = "segmentation"
-    version = 1
+    version = 2
 
     def __init__(self, spec: SegmentationSuite) -> None:
         self._spec = spec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 
@@ -16,11 +16,12 @@ from webssl_eval.suites.vqa.visual_tokens import TokenTable
 
 _BATCH = 32
 _SPARE_TOKENS = 2
+_LONG_ANSWER = 64
 
 
-def answer_room(form: Form, train: Sequence[Question]) -> int:
-    """Tokens that an answer may have: as many as the longest training answer, and a few to show when it goes on."""
-    return max(len(form.answer(text)) for text in {question.answer for question in train}) + _SPARE_TOKENS
+def answer_room(form: Form, answers: Iterable[str]) -> int:
+    """Tokens that an answer may have: as many as the longest of the training answers, and a few to show when it goes on."""
+    return max((len(form.answer(text)) for text in answers), default=_LONG_ANSWER) + _SPARE_TOKENS
 
 
 @torch.inference_mode()

@@ -9,19 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
 
 from torch import Tensor
-from webssl_api.evaluation import VqaBenchmarks
+from webssl_api.evaluation_vqa import VqaBenchmarks
 from webssl_trainer.errors import UserError
 from webssl_trainer.storage import Storage
 
 from webssl_eval.benchmarks import checking
 from webssl_eval.benchmarks.benchmark import Benchmark
-from webssl_eval.benchmarks.predictions import Prediction, reference_lines, written
+from webssl_eval.benchmarks.predictions import Prediction, collected, parsed, reference_lines, written
 from webssl_eval.benchmarks.question import Picture, Question
 from webssl_eval.benchmarks.reading.pictures import picture_places, picture_problems, read_pictures
 from webssl_eval.benchmarks.registry import BENCHMARKS, named
@@ -29,7 +29,8 @@ from webssl_eval.benchmarks.scoring import means, score
 from webssl_eval.benchmarks.summary import document, numbers
 from webssl_eval.encoders import Encoder
 from webssl_eval.language_models import LanguageModel
-from webssl_eval.suites.interface import Workplace
+from webssl_eval.merging.part import Part
+from webssl_eval.suites.interface import Outcome, Workplace
 from webssl_eval.suites.vqa.forms import Chat
 from webssl_eval.suites.vqa.generation import ROWS, Generation
 from webssl_eval.suites.vqa.projector import Projector
@@ -74,13 +75,52 @@ def read_benchmarks(storage: Storage, spec: VqaBenchmarks) -> tuple[Asked, ...]:
     return tuple(asked)
 
 
-def shard_of(questions: Sequence[Question], number: int, count: int) -> tuple[Question, ...]:
-    """Shard `number` (from 0) of `count`: a run of neighbours, so that questions about one picture mostly stay together.
+def parts_of(asked: Sequence[Asked], part: Part) -> tuple[Asked, ...]:
+    """The benchmarks with those questions that belong to a part."""
+    return tuple(replace(item, questions=part.of(item.questions)) for item in asked)
 
-    Every question is in exactly one shard, and shards differ by one question at the most.
+
+def merged(asked: Sequence[Asked], parts: Sequence[Mapping[str, bytes]], images: int) -> Answers:
+    """Scores and files of answers that several pods gave; the same as of one pod that gave all.
+
+    Args:
+        asked: the benchmarks with all questions of all parts.
+        parts: the files of each part's `Answers`.
+        images: distinct ones, for the record.
+
+    Raises:
+        UserError: an answer to no question, or a question without answer.
     """
-    start, end = (len(questions) * place // count for place in (number, number + 1))
-    return tuple(questions[start:end])
+    name = f"{FOLDER}/predictions.jsonl"
+    lines = chain.from_iterable(parsed(files[name], name, Prediction) for files in parts)
+    answers = collected(lines, {item.benchmark.name: item.benchmark for item in asked})
+    texts = []
+    for item in asked:
+        found = answers.get(item.benchmark.name, {})
+        missing = [question.id for question in item.questions if question.id not in found]
+        if missing or len(found) > len(item.questions):
+            raise UserError(
+                f"{item.benchmark.name}: the parts answer {len(found)} of {len(item.questions)} questions; delete the "
+                "suite's folder `parts` beside the checkpoint, and start again"
+            )
+        texts.append([found[question.id] for question in item.questions])
+    return scored(asked, texts, images)
+
+
+def with_benchmarks(found: Outcome, benchmarked: Answers, whole: bool) -> Outcome:
+    """With the answers to benchmarks, and their scores where these are all answers."""
+    more = {"benchmarkQuestions": benchmarked.questions, "benchmarkImages": benchmarked.images}
+    return replace(
+        found,
+        scores={**found.scores, **(benchmarked.scores if whole else {})},
+        details={**found.details, **more},
+        files=benchmarked.files,
+    )
+
+
+def shard_of(questions: Sequence[Question], number: int, count: int) -> tuple[Question, ...]:
+    """Shard `number` (from 0) of `count`: a run of neighbours, so that questions about one picture mostly stay together."""
+    return Part(number, count).of(questions)
 
 
 def digest_of(spec: VqaBenchmarks, asked: Sequence[Asked]) -> str:

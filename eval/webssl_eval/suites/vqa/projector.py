@@ -46,5 +46,7 @@ class Projector(nn.Module):
     def forward(self, tokens_BVD: Tensor) -> Tensor:
         """(B, V, D) -> (B, V, H)."""
         standard_BVD = (tokens_BVD - self.mean) / (self.spread + _EPS)
+        # Sharded networks compute in the precision of their gathered weights.
+        standard_BVD = standard_BVD.to(self.first.weight.dtype)
         projected_BVH: Tensor = self.second(nn.functional.gelu(self.first(standard_BVD)))
         return projected_BVH

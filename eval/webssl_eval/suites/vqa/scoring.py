@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MOST_KINDS = 16
@@ -39,27 +39,31 @@ def is_right(answer: str, reference: str) -> bool:
     return bool(normalised(answer)) and normalised(answer) == normalised(reference)
 
 
-def majority(answers: Iterable[str]) -> str:
-    """The most frequent normalised answer; of several the first in the alphabet, so that the order does not matter."""
-    counts = Counter(normalised(answer) for answer in answers)
+def majority(answers: Mapping[str, int]) -> str:
+    """The most frequent normalised answer, of counted ones; of several the first in the alphabet, so that the order does not matter."""
+    counts = Counter[str]()
+    for answer, count in answers.items():
+        counts[normalised(answer)] += count
     return min(counts, key=lambda answer: (-counts[answer], answer))
 
 
-def scores(answered: Sequence[Answered], train: Sequence[tuple[str, str]]) -> dict[str, float]:
+def scores(answered: Sequence[Answered], train: Mapping[tuple[str, str], int]) -> dict[str, float]:
     """Scores in per cent.
 
     Args:
         answered: the held-out questions with their answers, at least one.
-        train: kind and answer of every training question, at least one.
+        train: how often each pair of kind and answer comes in training; an empty prior where there is none.
 
     Returns:
         accuracy; prior: what always giving the most frequent training answer scores; blind: accuracy of answers about another image.
         With kinds also accuracy_KIND, prior_KIND (by the most frequent training answer of that kind) and blind_KIND.
     """
-    table = _scored(answered, majority(answer for _, answer in train))
-    by_kind: dict[str, list[str]] = {}
-    for kind, answer in train:
-        by_kind.setdefault(kind, []).append(answer)
+    every = Counter[str]()
+    by_kind: dict[str, Counter[str]] = {}
+    for (kind, answer), count in train.items():
+        every[answer] += count
+        by_kind.setdefault(kind, Counter())[answer] += count
+    table = _scored(answered, majority(every) if every else "")
     counts = Counter(item.kind for item in answered if item.kind)
     for kind in sorted(counts, key=lambda kind: (-counts[kind], kind))[:MOST_KINDS]:
         most = majority(by_kind[kind]) if kind in by_kind else ""

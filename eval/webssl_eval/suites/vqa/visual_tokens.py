@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 from webssl_trainer.data import BrokenSampleError, decode_image
+from webssl_trainer.data.crop_spec import IMAGENET_MEAN
 from webssl_trainer.errors import UserError
 from webssl_trainer.storage import Storage
 
@@ -24,6 +25,7 @@ from webssl_eval.features import ENCODE_BATCH, chunked, stacked
 from webssl_eval.images import ImageRef, Located, read_images
 
 KeyT = TypeVar("KeyT", bound=Hashable)
+_MARGIN = tuple(round(255 * value) for value in IMAGENET_MEAN)
 
 
 def check_grid(encoder: Encoder) -> None:
@@ -55,6 +57,22 @@ def resized(patches_BRCD: Tensor, tokens: int) -> Tensor:
         grid_BDRC, size=(side, side), mode="bilinear", align_corners=False, antialias=True
     )
     return small_BDSS.flatten(2).transpose(1, 2)
+
+
+def squared(pixels_HW3: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture in the middle of a square of its longer side, uint8 (S, S, 3); the margins have the mean colour.
+
+    An encoder's own view cuts the centre out, and answers are often written at the edges of pages, charts and signs.
+    Source: Cambrian-1, whose encoders see padded squares.
+    """
+    height, width = pixels_HW3.shape[:2]
+    if height == width:
+        return pixels_HW3
+    side = max(height, width)
+    square_SS3 = np.full((side, side, 3), _MARGIN, np.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    square_SS3[top : top + height, left : left + width] = pixels_HW3
+    return square_SS3
 
 
 class TokenTable(Generic[KeyT]):
@@ -133,7 +151,7 @@ def token_table(
 
 def _pixels(data: bytes, ref: Hashable, place: str) -> NDArray[np.uint8]:
     try:
-        return np.asarray(decode_image(data))
+        return squared(np.asarray(decode_image(data)))
     except BrokenSampleError as error:
         raise UserError(
             f"{place}: image {ref} is broken ({error.reason}); replace it, or remove its lines"

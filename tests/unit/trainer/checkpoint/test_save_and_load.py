@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from webssl_api.manifest import CheckpointManifest
 from webssl_trainer.checkpoint.claims import ClaimBoard, FencedError
-from webssl_trainer.checkpoint.discovery import effective_steps, final_checkpoint
+from webssl_trainer.checkpoint.discovery import effective_steps, final_checkpoint, survey
 from webssl_trainer.checkpoint.layout import FolderKey
 from webssl_trainer.checkpoint.peers import Peers
 from webssl_trainer.checkpoint.resume import Seen, Start, begin_attempt, load_state
@@ -200,3 +200,20 @@ def test_a_report_of_another_run_in_the_same_place_counts_as_no_loss(uri: str) -
     assert Trainer(uri, nonce(1), Seen(1, 24)).start.lost_steps == 0
     assert Trainer(uri, nonce(2), Seen(7, 24)).start.lost_steps == 0
     assert Trainer(uri, nonce(3), Seen(2, 24)).start.lost_steps == 24
+
+
+def test_checkpoints_of_a_tuning_within_a_checkpoint_are_not_the_runs_and_go_with_it(uri: str) -> None:
+    run = Trainer(uri, nonce(1), keep=1)
+    run.train(2)
+    run.save()
+    outer = survey(STORAGE, uri).ordered[0]
+    within = f"{uri}/{outer.key.path}/eval/tuning/0123"
+    tuning = Trainer(within, nonce(2))
+    tuning.train(9)
+    tuning.save(final=True)
+    assert [item.key.step for item in survey(STORAGE, uri).ordered] == [2]
+    assert [item.key.step for item in survey(STORAGE, within).ordered] == [9]
+    run.train(1)
+    run.save()
+    assert [item.key.step for item in survey(STORAGE, uri).ordered] == [3]
+    assert list(STORAGE.list_objects(within)) == []

@@ -15,13 +15,15 @@ from webssl_trainer.data.crops import (
     SampleCrops,
     crop_box,
     crop_boxes,
+    crop_draws,
+    crop_draws_for,
     cut,
     file_crops,
     sample_crops,
     spare_factor,
 )
 from webssl_trainer.data.decode import decode_for, decode_image
-from webssl_trainer.data.draws import Purpose, uniforms, uniforms_for
+from webssl_trainer.data.draws import Purpose, uniforms, uniforms_for, uniforms_of
 from webssl_trainer.data.eval_transform import EvalTransform
 
 SPEC = CropSpec(global_size=32, local_size=16, n_local=3)
@@ -106,7 +108,7 @@ def apart(one: SampleCrops, other: SampleCrops) -> float:
 
 def test_crops_are_what_pillow_cuts_and_colours_are_left_to_the_device() -> None:
     picture = smooth(80, 60)
-    boxes = crop_boxes(80, 60, SPEC, 0, 0)
+    boxes = crop_boxes(80, 60, SPEC, crop_draws(SPEC, 0, 0))
     sides = [SPEC.global_size] * SPEC.n_global + [SPEC.local_size] * SPEC.n_local
     cuts = [np.asarray(cut(picture, box, side)) for box, side in zip(boxes, sides, strict=True)]
     expected = SampleCrops(
@@ -137,7 +139,7 @@ def test_a_large_jpeg_is_decoded_smaller_and_its_crops_show_the_same(
 
     def factor(w: int, h: int) -> int:
         sizes.append((w, h))
-        return spare_factor(crop_boxes(w, h, SPEC, 3, 7), SPEC)
+        return spare_factor(crop_boxes(w, h, SPEC, crop_draws(SPEC, 3, 7)), SPEC)
 
     image, size = decode_for(data, factor)
     upright = (width, height) if orientation == 1 else (height, width)
@@ -206,3 +208,22 @@ def test_evaluation_cuts_the_centre() -> None:
     wide = np.zeros((20, 60, 3), dtype=np.uint8)
     wide[:, 20:40] = 255
     assert EvalTransform(size=20).pixels(wide).min() >= 254
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**60), st.integers(1, 45), st.integers(0, 12))
+def test_draws_of_several_indexes_are_those_of_each(
+    seed: int, position: int, count: int, indexes: int
+) -> None:
+    rows = uniforms_of(seed, position, Purpose.CROP_GEOMETRY, count, indexes)
+    assert rows.shape == (indexes, count)
+    for index in range(indexes):
+        assert np.array_equal(rows[index], uniforms(seed, position, Purpose.CROP_GEOMETRY, count, index))
+
+
+def test_draws_made_together_are_those_made_alone() -> None:
+    positions = [7, 0, 2**40, 7]
+    together = crop_draws_for(SPEC, 3, positions)
+    assert together.shape == (4, SPEC.n_global + SPEC.n_local, 41)
+    for mine, position in zip(together, positions, strict=True):
+        assert np.array_equal(mine, crop_draws(SPEC, 3, position))
+    assert crop_draws_for(SPEC, 3, []).shape == (0, SPEC.n_global + SPEC.n_local, 41)

@@ -39,7 +39,7 @@ def test_the_blocks_of_a_window_lie_anywhere_in_two_billion_samples(seed: int) -
     used = order.samples_at(np.arange(order.block * order.window))
     used = np.sort(used)
     firsts = used[np.flatnonzero(np.diff(used, prepend=-2) != 1)]  # of the runs of neighbours
-    assert 1000 < firsts.size <= 1025
+    assert 2000 < firsts.size <= 2049
     assert chi_square(np.bincount(firsts * 64 // LARGE, minlength=64)) < chi_square_bound(63)
 
 
@@ -78,11 +78,11 @@ def distinct(labels: np.ndarray, batch: int) -> float:
     return float(np.mean([np.unique(row).size for row in labels.reshape(-1, batch)]))
 
 
-@pytest.mark.parametrize(("classes", "at_least"), [(20, 0.999), (200, 0.95), (1000, 0.6)])
+@pytest.mark.parametrize(("classes", "at_least"), [(20, 0.999), (200, 0.99), (1000, 0.78), (5000, 0.55)])
 def test_batches_of_class_sorted_data_hold_most_of_the_classes_of_a_full_shuffle(
     classes: int, at_least: float
 ) -> None:
-    # A window has 1,024 blocks, so of 1,000 classes that lie one after the other it meets 64 %.
+    # A window has 2,048 blocks, so of 1,000 classes that lie one after the other it meets 87 %.
     order, batch = suited(1, LARGE, SAMPLE), 3072
     ours = distinct(order.samples_at(np.arange(30 * batch)) * classes // LARGE, batch)
     shuffled = np.random.default_rng(1).integers(0, classes, 30 * batch)
@@ -97,11 +97,11 @@ def test_a_mixture_is_as_unordered_as_its_sources() -> None:
         assert abs(np.corrcoef(first[:-lag], first[lag:])[0, 1]) < 5 / np.sqrt(CYCLE)
 
 
-@pytest.mark.parametrize(("stride", "block"), [(100_000, 126), (1_000, 4096), (3_000_000, 4), (1e9, 1)])
-def test_blocks_are_about_twelve_megabytes_whatever_a_sample_has(stride: float, block: int) -> None:
+@pytest.mark.parametrize(("stride", "block"), [(100_000, 94), (1_000, 4096), (3_000_000, 3), (1e9, 1)])
+def test_blocks_are_about_nine_megabytes_whatever_a_sample_has(stride: float, block: int) -> None:
     order = suited(0, 10**7, stride)
     assert order.block == block
-    assert order.window >= 1024
+    assert order.window >= 2048
     assert order.block * order.window >= 16_384
 
 

@@ -5,18 +5,10 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterator
 
 import pytest
 import structlog
 from webssl_trainer.observe import logs
-
-
-@pytest.fixture(autouse=True)
-def _defaults_again() -> Iterator[None]:
-    yield
-    structlog.contextvars.clear_contextvars()
-    structlog.reset_defaults()
 
 
 def test_a_line_is_one_json_object_with_the_bound_fields(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from webssl_trainer.rendezvous.backend import Snapshot
@@ -269,6 +270,20 @@ def test_rounds_survive_the_loss_of_the_document() -> None:
     world.start(0)
     world.tick(5)
     assert world.rounds[-1] == (2, 2)
+
+
+@pytest.mark.parametrize("trained", [0, 3])
+def test_a_predecessor_that_a_lost_document_brings_back_does_not_end_its_successor(trained: int) -> None:
+    world = World(Limits(1, 4, allowed_counts(16, 1, 1)))
+    world.start(0)
+    world.start(1)
+    world.tick(trained)
+    world.kill(0)
+    world.start(0)
+    world.lose_document()  # before the other agent could read who has slot 0 now
+    world.tick(200)
+    assert world.rounds[-1][1] == 2
+    assert all(agent.training and not agent.ended for agent in world.agents.values())
 
 
 def test_nobody_is_declared_dead_because_the_observer_could_not_read_for_a_while() -> None:

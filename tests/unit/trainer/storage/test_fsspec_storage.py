@@ -119,7 +119,7 @@ def test_no_part_of_a_local_write_stays_behind(tmp_path: Path) -> None:
 
 def test_an_unknown_scheme_names_the_known_ones() -> None:
     with pytest.raises(
-        UserError, match=r"ftp://x/y: unknown storage scheme 'ftp'; use one of s3, file, memory"
+        UserError, match=r"ftp://x/y: unknown storage scheme 'ftp'; use one of s3, gs, az, file, memory"
     ):
         open_storage().read("ftp://x/y")
 

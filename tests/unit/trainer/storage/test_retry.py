@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import random
 import threading
+from collections import Counter
+from collections.abc import Iterable
+from itertools import accumulate
+from statistics import correlation
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from webssl_trainer.storage.errors import StorageStoppedError, StorageUnavailableError
-from webssl_trainer.storage.retry import Retrier, RetryPolicy, Waiting, pause_before
+from webssl_trainer.storage.retry import Retrier, RetryPolicy, Waiting, next_pause
 
 
 class Clock:
@@ -81,13 +86,53 @@ def test_a_set_stop_event_ends_the_waiting() -> None:
         retrier(Clock()).run(read, "read", stop)
 
 
-@given(attempt=st.integers(0, 10_000), fraction=st.floats(0, 1, exclude_max=True))
-def test_pauses_stay_between_half_the_bound_and_the_bound(attempt: int, fraction: float) -> None:
-    policy = RetryPolicy()
-    pause = pause_before(attempt, policy, fraction)
-    assert policy.first_delay / 2 <= pause <= policy.longest_delay
+fractions = st.floats(0, 1, exclude_max=True)
+policies = st.builds(RetryPolicy, st.just(600.0), st.floats(0.001, 10), st.floats(0.001, 60))
 
 
-def test_two_processes_with_other_draws_pause_differently() -> None:
+def pauses(policy: RetryPolicy, draws: Iterable[float]) -> list[float]:
+    """The pauses of one process."""
+    return list(accumulate(draws, lambda previous, draw: next_pause(previous, policy, draw), initial=0.0))[1:]
+
+
+@given(policy=policies, draws=st.lists(fractions, min_size=1, max_size=60))
+def test_no_pause_leaves_its_bounds_and_none_is_more_than_three_times_the_one_before(
+    policy: RetryPolicy, draws: list[float]
+) -> None:
+    shortest, previous = min(policy.first_delay, policy.longest_delay), 0.0
+    for pause in pauses(policy, draws):
+        assert shortest <= pause <= policy.longest_delay
+        assert pause <= 3 * max(previous, shortest) * (1 + 1e-9)
+        previous = pause
+
+
+@given(policy=policies, previous=st.floats(0, 60), draws=st.tuples(fractions, fractions))
+def test_a_larger_draw_is_a_longer_pause_also_where_the_bound_is_reached(
+    policy: RetryPolicy, previous: float, draws: tuple[float, float]
+) -> None:
+    low, high = sorted(draws)
+    first, second = (next_pause(previous, policy, draw) for draw in (low, high))
+    assert first <= second
+    if high - low > 1e-6 and policy.longest_delay > 1.01 * policy.first_delay:
+        assert first < second
+
+
+def test_a_thousand_processes_that_fail_together_spread_over_the_seconds_and_stay_spread() -> None:
+    policy, draw = RetryPolicy(), random.Random(5)
+    everyone = [pauses(policy, [draw.random() for _ in range(30)]) for _ in range(1000)]
+    for tries in (8, 15, 30):
+        last = Counter(int(own[tries - 1] * 10) for own in everyone)  # by tenths of a second
+        assert len(last) > 40
+        assert max(last.values()) < 100
+        arrivals = Counter(int(sum(own[:tries])) for own in everyone)  # by seconds since the server was lost
+        assert max(arrivals.values()) < 250
+    # Eight tries on, a pause says nothing more about the next ones.
+    assert abs(correlation([own[20] for own in everyone], [own[28] for own in everyone])) < 0.1
+
+
+def test_pauses_grow_until_the_bound() -> None:
     policy = RetryPolicy()
-    assert pause_before(3, policy, 0.1) != pause_before(3, policy, 0.9)
+    assert pauses(policy, [0.0] * 5) == [policy.first_delay] * 5
+    grown = pauses(policy, [0.9] * 12)
+    assert grown == sorted(grown)
+    assert grown[-1] > 0.85 * policy.longest_delay

@@ -44,3 +44,10 @@ def siglip(images_GE: Tensor, texts_GE: Tensor, rows: slice, temper_2: Tensor) -
     signs_RG = torch.full_like(logits_RG, -1.0)
     signs_RG.diagonal(rows.start).fill_(1.0)
     return -F.logsigmoid(signs_RG * logits_RG).sum().unsqueeze(0)
+
+
+TERMS: dict[str, tuple[Loss, dict[str, float]]] = {
+    "infonce": (infonce, {"image_to_text": 0.5, "text_to_image": 0.5}),
+    "siglip": (siglip, {"sigmoid": 1.0}),
+}
+"""The loss by its name, and its terms with their weights."""

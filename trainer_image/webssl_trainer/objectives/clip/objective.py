@@ -18,17 +18,11 @@ from webssl_trainer.model.drop_path import KeptBranches, kept_branches
 from webssl_trainer.model.parallelize import set_last_micro_batch
 from webssl_trainer.objectives.clip.config import ClipConfig
 from webssl_trainer.objectives.clip.contrast import contrast
-from webssl_trainer.objectives.clip.losses import Loss, infonce, siglip
+from webssl_trainer.objectives.clip.losses import TERMS
 from webssl_trainer.objectives.clip.network import ClipNetwork, ClipOutput, build_network
 from webssl_trainer.objectives.clip.tokenizer import tokenizer_for
 from webssl_trainer.objectives.interface import StepContext
 from webssl_trainer.optim import ParamGroup, Treatment, decays, group_parameters, sum_gradients
-
-_TERMS: dict[str, tuple[Loss, dict[str, float]]] = {
-    "infonce": (infonce, {"image_to_text": 0.5, "text_to_image": 0.5}),
-    "siglip": (siglip, {"sigmoid": 1.0}),
-}
-"""The loss by its name, and its terms with their weights."""
 
 
 class _Inputs(NamedTuple):
@@ -66,7 +60,7 @@ class ClipObjective:
         vit.grid_of(config.crops.global_size, config.crops.global_size)
         self.tokenizer = tokenizer_for(config.tokenizer, config.text.context, files or {})
         self.network: ClipNetwork = build_network(vit, config, self.tokenizer.vocabulary, parallel, seed)
-        self._loss, self._weights = _TERMS[config.loss]
+        self._loss, self._weights = TERMS[config.loss]
 
     @property
     def trained(self) -> nn.Module:

@@ -58,7 +58,7 @@ class SubwordTokenizer:
     Args:
         inner: the library's tokenizer.
         context: most tokens, start and end included.
-        source: where it comes from, for errors.
+        source: the setting and its value, for errors.
         clean: applied to each caption first.
 
     Raises:
@@ -77,7 +77,7 @@ class SubwordTokenizer:
                 break
         else:
             raise UserError(
-                f"spec.objective.clip.tokenizer {source}: it has no start and end token; add one of the pairs "
+                f"{source}: it has no start and end token; add one of the pairs "
                 + ", ".join(" ".join(pair) for pair in _ENDS)
             )
 
@@ -93,13 +93,16 @@ class SubwordTokenizer:
         return _laid_out([one.ids for one in found], self._start, self._end, self._context)
 
 
-def tokenizer_for(name: str, context: int, files: Mapping[str, bytes]) -> Tokenizer:
-    """The tokenizer that `spec.objective.clip.tokenizer` names.
+def tokenizer_for(
+    name: str, context: int, files: Mapping[str, bytes], setting: str = "spec.objective.clip.tokenizer"
+) -> Tokenizer:
+    """The tokenizer that a setting names.
 
     Args:
         name: `bytes`, `clip`, or a key of files.
         context: most tokens of a caption.
         files: JSON files of the `tokenizers` library.
+        setting: where in the manifest the name stands, for errors.
 
     Raises:
         UserError: the file is not of that library, or has no start and end token.
@@ -107,16 +110,14 @@ def tokenizer_for(name: str, context: int, files: Mapping[str, bytes]) -> Tokeni
     if name == "bytes":
         return ByteTokenizer(context)
     if name == "clip":
-        return SubwordTokenizer(clip_vocabulary(), context, name, clip_text)
+        return SubwordTokenizer(clip_vocabulary(), context, f"{setting} {name}", clip_text)
     import tokenizers
 
     try:
         inner = tokenizers.Tokenizer.from_buffer(files[name])
     except Exception as error:  # the library raises plain exceptions
-        raise UserError(
-            f"spec.objective.clip.tokenizer {name} is no JSON file of the tokenizers library: {error}"
-        ) from error
-    return SubwordTokenizer(inner, context, name)
+        raise UserError(f"{setting} {name} is no JSON file of the tokenizers library: {error}") from error
+    return SubwordTokenizer(inner, context, f"{setting} {name}")
 
 
 def clip_text(text: str) -> str:

@@ -1,36 +1,16 @@
-"""The children's manifests: names, walls around pods, and what a user's template may change."""
+"""The workers' Job: its walls, what a worker is told, and what a user's template may change."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from webssl_api import env, labels
-from webssl_api.resolved import ResolvedRun
 from webssl_operator.construct.appdef import Places, worker_app
-from webssl_operator.construct.children import standing_children, standing_marks
-from webssl_operator.construct.quantities import parse_quantity, torchx_resource
-from webssl_operator.construct.worker_job import template_digest, worker_job
-from webssl_operator.observe.run import RunView
-from webssl_operator.settings import Images
+from webssl_operator.construct.worker_job import template_digest
 
 from tests.manifests.valid import valid_run
-
-
-def run_of(**changes: Any) -> RunView:
-    """A view of the valid run with changes to its spec."""
-    raw = valid_run()
-    raw["metadata"] |= {"uid": "u", "generation": 3}
-    raw["spec"] |= changes
-    view = RunView.of(raw)
-    assert view.invalid == ""
-    return view
-
-
-def job_of(run: RunView, workers: int = 2) -> dict[str, Any]:
-    assert run.spec is not None
-    return worker_job(run, run.spec, Images(trainer="webssl/trainer:1"), workers)
+from tests.unit.operator.small_run import job_of, run_of
 
 
 def environment(container: dict[str, Any]) -> dict[str, Any]:
@@ -92,6 +72,21 @@ def test_credentials_come_from_the_secret_and_stand_nowhere_else() -> None:
         assert values[key] == {"secretKeyRef": {"name": "s3-credentials", "key": key}}
 
 
+@pytest.mark.parametrize(
+    ("cloud", "names"),
+    [
+        ("gs", {"GOOGLE_SERVICE_ACCOUNT_KEY"}),
+        ("az", {"AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT_KEY"}),
+    ],
+)
+def test_a_secret_of_another_cloud_gives_the_keys_of_that_cloud(cloud: str, names: set[str]) -> None:
+    storage = {"secretRef": {"name": "keys", "cloud": cloud}}
+    run = run_of(data={"source": f"{cloud}://shards/{{000..003}}.tar", "storage": storage})
+    (container,) = job_of(run)["spec"]["template"]["spec"]["containers"]
+    secret = {name for name, value in environment(container).items() if "secretKeyRef" in str(value)}
+    assert secret == names
+
+
 def test_the_users_template_is_taken_over() -> None:
     template = {
         "image": "example/trainer:7",
@@ -137,6 +132,43 @@ def test_the_users_template_is_taken_over() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("asked", "volume"),
+    [
+        ({"size": "100Gi"}, {"emptyDir": {"sizeLimit": "100Gi"}}),
+        (
+            {"size": "2Ti", "storageClassName": "nvme"},
+            {
+                "ephemeral": {
+                    "volumeClaimTemplate": {
+                        "spec": {
+                            "accessModes": ["ReadWriteOnce"],
+                            "storageClassName": "nvme",
+                            "resources": {"requests": {"storage": "2Ti"}},
+                        }
+                    }
+                }
+            },
+        ),
+        ({"size": "100Gi", "path": "/nvme"}, None),
+        (None, None),
+    ],
+)
+def test_the_cache_of_blocks_is_a_volume_of_its_size_unless_it_names_a_folder(
+    asked: dict[str, str] | None, volume: dict[str, Any] | None
+) -> None:
+    plain = run_of()
+    run = plain if asked is None else run_of(data=valid_run()["spec"]["data"] | {"cache": asked})
+    pod = job_of(run)["spec"]["template"]["spec"]
+    found = [item for item in pod["volumes"] if item["name"] == "block-cache"]
+    mounts = [item for item in pod["containers"][0]["volumeMounts"] if item["name"] == "block-cache"]
+    assert found == ([] if volume is None else [{"name": "block-cache", **volume}])
+    assert mounts == ([] if volume is None else [{"name": "block-cache", "mountPath": env.CACHE_MOUNT}])
+    assert run.spec is not None
+    assert plain.spec is not None
+    assert (template_digest(run.spec) == template_digest(plain.spec)) is (asked is None)
+
+
 def test_a_user_cannot_take_the_labels_by_which_the_operator_finds_pods() -> None:
     run = run_of(workers={"max": 2, "template": {"labels": {labels.RUN: "other", labels.ROLE: "x"}}})
     tags = job_of(run)["spec"]["template"]["metadata"]["labels"]
@@ -163,75 +195,6 @@ def test_the_template_digest_changes_with_what_a_running_pod_cannot_take_in(
     assert (template_digest(before) == template_digest(after)) is same
 
 
-def test_every_child_belongs_to_the_run_and_carries_the_labels_of_the_watches() -> None:
-    run = run_of()
-    assert run.spec is not None
-    for manifest in [*standing_children(run, run.spec, 2, True), job_of(run)]:
-        meta = manifest["metadata"]
-        assert meta["labels"][labels.RUN] == "small"
-        assert meta["labels"][labels.MANAGED_BY] == labels.MANAGER
-        (owner,) = meta["ownerReferences"]
-        assert (owner["kind"], owner["uid"], owner["controller"]) == ("WebSSLRun", "u", True)
-
-
-@pytest.mark.parametrize("guarded", [True, False])
-def test_marks_name_exactly_the_children_that_are_built(guarded: bool) -> None:
-    run = run_of()
-    assert run.spec is not None
-    built = {(m["kind"], m["metadata"]["name"]) for m in standing_children(run, run.spec, 2, guarded)}
-    assert built == set(standing_marks(run, run.spec, 2, guarded))
-    assert (("PodDisruptionBudget", "small") in built) is guarded
-
-
-@pytest.mark.parametrize("asked", ["", "5"])
-def test_a_mark_changes_whenever_its_manifest_does(asked: str) -> None:
-    one = run_of()
-    other = replace(one, profile=asked)
-    assert one.spec is not None
-    for workers in (1, 2):
-        before, after = standing_marks(one, one.spec, 2, True), standing_marks(other, one.spec, workers, True)
-        built = {
-            (m["kind"], m["metadata"]["name"]): m for m in standing_children(other, one.spec, workers, True)
-        }
-        old = {(m["kind"], m["metadata"]["name"]): m for m in standing_children(one, one.spec, 2, True)}
-        for key, mark in after.items():
-            assert (mark == before[key]) is (built[key] == old[key]), key
-
-
-def test_the_pods_role_names_the_runs_own_config_maps_only() -> None:
-    run = run_of()
-    assert run.spec is not None
-    role = next(m for m in standing_children(run, run.spec, 2, True) if m["kind"] == "Role")
-    (rule,) = role["rules"]
-    assert rule["resources"] == ["configmaps"]
-    assert rule["resourceNames"] == [
-        "small-rendezvous",
-        "small-progress",
-        "small-eval-knn",
-        "small-eval-vqa",
-    ]
-
-
-def test_the_mounted_run_reads_back_as_the_same_specification() -> None:
-    run = run_of()
-    assert run.spec is not None
-    config = next(
-        m for m in standing_children(run, run.spec, 2, True) if m["metadata"]["name"] == "small-run"
-    )
-    resolved = ResolvedRun.from_yaml(config["data"]["run.yaml"])
-    assert (resolved.spec, resolved.uid) == (run.spec, "u")
-
-
-def test_a_request_for_a_trace_is_a_file_beside_the_mounted_run() -> None:
-    raw = valid_run()
-    raw["metadata"] |= {"uid": "u", "generation": 3, "annotations": {labels.PROFILE: "5@" + "x" * 1000}}
-    run = RunView.of(raw)
-    assert run.spec is not None
-    config = standing_children(run, run.spec, 2, True)[0]
-    assert sorted(config["data"]) == ["profile", "run.yaml"]
-    assert len(config["data"]["profile"]) == 256, "a long text is cut; the trainer says that it is no request"
-
-
 def test_the_appdef_is_the_same_role_for_a_local_scheduler() -> None:
     run = run_of(
         workers={
@@ -248,23 +211,3 @@ def test_the_appdef_is_the_same_role_for_a_local_scheduler() -> None:
     assert [role.entrypoint, *role.args] == ["python", "-m", "webssl_trainer.launch"]
     assert role.env[env.REPORT] == "file:///runs/one/report"
     assert (role.resource.cpu, role.resource.memMB) == (2, 2048)
-
-
-@pytest.mark.parametrize(
-    ("quantity", "value"),
-    [(8, 8), ("8", 8), ("500m", 0.5), ("64Gi", 64 * 2**30), ("1e3", 1000), ("2k", 2000)],
-)
-def test_quantities_are_read_as_kubernetes_writes_them(quantity: int | str, value: float) -> None:
-    assert float(parse_quantity(quantity)) == value
-
-
-def test_a_wrong_quantity_is_named() -> None:
-    with pytest.raises(ValueError, match="quantity '8 GB' is not like 500m, 8 or 64Gi"):
-        parse_quantity("8 GB")
-
-
-def test_gpus_of_any_vendor_are_counted() -> None:
-    run = run_of(workers={"max": 2, "template": {"resources": {"limits": {"amd.com/gpu": 4, "rdma/hca": 1}}}})
-    assert run.spec is not None
-    resource = torchx_resource(run.spec.workers.template.resources)
-    assert (resource.gpu, resource.devices) == (4, {"rdma/hca": 1})

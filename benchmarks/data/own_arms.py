@@ -1,0 +1,88 @@
+"""This project's loader, as it comes and with its kinds of caches."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from webssl_trainer.storage import ByteRange, Storage, StorageOptions, open_storage
+
+from benchmarks.data.recipes import SPECS
+from benchmarks.data.task import BATCH, WORKERS, Batches, Task
+
+if TYPE_CHECKING:
+    from webssl_trainer.data import CacheSpec
+    from webssl_trainer.data.opening import OpenData
+
+
+def _opened(task: Task, storage: Storage) -> OpenData:
+    """Index and order of the set."""
+    from webssl_trainer.data import Source, load_data, prepare_data
+
+    source, folder = Source(f"s3://{task.bucket}/tar/*.tar"), f"s3://{task.bucket}/run"
+    return load_data(storage, folder, prepare_data(storage, [source], folder), seed=0)
+
+
+def ours(
+    task: Task, keep_bytes: int = 0, storage: Storage | None = None, cache: CacheSpec | None = None
+) -> Batches:
+    """This project's loader: a stored index, threads; nothing is kept, as for a data set that is larger than memory."""
+    from webssl_trainer.data import BatchPlan, Loader
+
+    storage = storage or open_storage()
+    data = _opened(task, storage)
+    plan = BatchPlan(global_batch=BATCH, group_size=1, micro_batch=BATCH)
+    steps = (min(task.samples, task.first + task.images) - task.first) // BATCH
+    with Loader(
+        storage=storage, index=data.index, order=data.order, plan=plan, crops=SPECS[task.crops], rank=0, world=1, seed=0,
+        start_position=task.first, steps=steps, workers=WORKERS, keep_bytes=keep_bytes, cache=cache,
+    ) as loader:  # fmt: skip
+        for step in loader:
+            for batch in step.batches:
+                yield batch.positions
+
+
+def kept(task: Task) -> Batches:
+    """As `ours`, with a data set that is small enough to be kept in memory, which is the default up to 128 MiB."""
+    return ours(task, keep_bytes=1 << 30)
+
+
+def fsspec(task: Task) -> Batches:
+    """As `ours`, with ranges read by s3fs."""
+    from webssl_trainer.storage import FsspecStorage
+
+    return ours(task, storage=FsspecStorage(StorageOptions.from_env()))
+
+
+def cached(task: Task) -> Batches:
+    """As `ours`, with blocks read whole into a folder of the local disk."""
+    from webssl_trainer.data import CacheSpec
+
+    return ours(task, cache=CacheSpec(Path(tempfile.mkdtemp()), 1 << 30))
+
+
+def bringing(task: Task) -> Batches:
+    """All blocks into the cache of `cached`, and no image read: what the cache costs beside the reading from it.
+
+    With fewer images than there are, only the start of that.
+    """
+    from webssl_trainer.data.block_cache import BlockCache
+    from webssl_trainer.data.chunk_store import ChunkStore
+    from webssl_trainer.data.filling import Filling
+
+    storage = open_storage()
+    data = _opened(task, storage)
+    cache = BlockCache(storage, ChunkStore(Path(tempfile.mkdtemp()), 1 << 30, data.index.digest))
+    cache.cat_ranges([ByteRange(data.index.locate(0).shard, 0, 1024)])
+    if task.images < task.samples:
+        yield list(range(task.images))
+        return
+    filling = Filling(cache, data.index, data.order, lambda: 0, 1.0)
+    before = -1
+    while cache.bytes_read > before or not before:  # nothing more came for a second
+        before = cache.bytes_read
+        time.sleep(1.0)
+    filling.close()
+    yield list(range(task.images))

@@ -1,0 +1,1 @@
+"""Pages of real licences with questions about them, in the layout of DocVQA."""

@@ -1,0 +1,21 @@
+"""No test leaves what it did to the whole process to the next one, and no test is decided by its time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from hypothesis import settings
+
+# Timings never decide a test: a busy machine may stop any example for longer than hypothesis' 200 ms.
+settings.register_profile("webssl", deadline=None)
+settings.load_profile("webssl")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Commands configure structlog for their process; a later test that looks at lines would see none of a lower level."""
+    yield
+    structlog.contextvars.clear_contextvars()
+    structlog.reset_defaults()

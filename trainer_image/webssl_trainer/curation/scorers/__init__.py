@@ -1,0 +1,1 @@
+"""One scorer a file; `webssl_trainer.curation.registry` names them."""
