@@ -25,7 +25,8 @@ class Holds:
     Args:
         storage: where checkpoints are.
         uri: the run's folder.
-        orders: the file that follows the operator's orders; where there is none, nothing is held.
+        orders: the file that follows the operator's orders; where there is none, nothing is held. While it can not be
+            read, as in the middle of a write, what was known last stands.
         poll: seconds between two looks.
     """
 
@@ -33,6 +34,7 @@ class Holds:
         self._storage, self._uri, self._file = storage, uri, orders
         self._now = Holding()
         self._heeded: str | None = None
+        self._unreadable: str | None = None
         self._deciding = threading.Lock()
         self._closed = threading.Event()
         self._poll = poll
@@ -69,17 +71,19 @@ class Holds:
 
     def look(self) -> None:
         """Heed the orders if they have changed."""
-        if _text(self._file) == self._heeded:
+        if _text(self._file) in (self._heeded, self._unreadable):
             return
         with self._deciding:
             text = _text(self._file)
-            self._heed(text, survey(self._storage, self._uri) if text else None)
+            self._heed(text, survey(self._storage, self._uri) if text != _NO_FILE else None)
 
     def _heed(self, text: str, found: Survey | None) -> None:
         try:
-            orders = EvaluationOrders.model_validate_json(text) if text else EvaluationOrders()
+            orders = EvaluationOrders() if text == _NO_FILE else EvaluationOrders.model_validate_json(text)
         except ValidationError as error:
-            log.warning("holds.orders_unreadable", error=str(error).splitlines()[0])
+            if text != self._unreadable:
+                log.warning("holds.orders_unreadable", error=str(error).splitlines()[0])
+            self._unreadable = text
             return
         before, known = self._now, self._now.resolved
         if orders.request and (known is None or known.request != orders.request):
@@ -91,7 +95,7 @@ class Holds:
             url = join(self._uri, request_path(now.resolved.request))
             self._storage.put(url, now.resolved.model_dump_json(by_alias=True).encode())
         self._now = now
-        self._heeded = text
+        self._heeded, self._unreadable = text, None
         if self._now.held != before.held:
             log.info("holds.changed", held=sorted(key.path for key in self._now.held))
 
@@ -104,8 +108,15 @@ class Holds:
         return held if held.request == request else None
 
 
+_NO_FILE = "no file"
+"""Not what a file could hold: no JSON."""
+
+
 def _text(path: Path) -> str:
+    """What the file holds, or _NO_FILE. A file that is there and empty is one that is being written."""
     try:
-        return path.read_text().strip()
-    except OSError:
-        return ""
+        return path.read_text()
+    except FileNotFoundError:
+        return _NO_FILE
+    except (OSError, ValueError) as error:
+        return f"unreadable: {error}"

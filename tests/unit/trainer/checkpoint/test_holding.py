@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from webssl_api.evaluation_orders import ORDERS_KEY, EvaluationOrders, Held
 from webssl_api.manifest import CheckpointManifest
 from webssl_trainer.checkpoint.discovery import survey
@@ -146,7 +148,10 @@ class Attempt:
         self.trainer.saver.holds = self.holds
 
     def order(self, orders: EvaluationOrders) -> None:
-        self.file.write_text(orders.model_dump_json(by_alias=True))
+        """As a mounted ConfigMap changes: never half."""
+        beside = self.file.with_suffix(".new")
+        beside.write_text(orders.model_dump_json(by_alias=True))
+        beside.rename(self.file)
 
     def save(self, steps: int) -> None:
         self.trainer.train(steps)
@@ -156,8 +161,14 @@ class Attempt:
         return sorted(item.key.step for item in survey(FsspecStorage(), self.uri).ordered)
 
 
-def test_a_saver_deletes_nothing_that_is_held_and_lets_go_what_is_over(tmp_path: Path) -> None:
-    it = Attempt(tmp_path)
+@pytest.fixture
+def it(tmp_path: Path) -> Iterator[Attempt]:
+    attempt = Attempt(tmp_path)
+    yield attempt
+    attempt.holds.close()
+
+
+def test_a_saver_deletes_nothing_that_is_held_and_lets_go_what_is_over(it: Attempt) -> None:
     it.order(EvaluationOrders(every_samples=8))
     for _ in range(4):
         it.save(1)
@@ -166,30 +177,24 @@ def test_a_saver_deletes_nothing_that_is_held_and_lets_go_what_is_over(tmp_path:
     it.order(EvaluationOrders(every_samples=8, over=held[:1]))
     it.save(1)
     assert it.steps() == [4, 5]
-    it.holds.close()
 
 
-def test_without_orders_only_the_newest_stay(tmp_path: Path) -> None:
-    it = Attempt(tmp_path)
+def test_without_orders_only_the_newest_stay(it: Attempt) -> None:
     for _ in range(3):
         it.save(1)
     assert it.steps() == [3]
-    it.holds.close()
 
 
-def test_a_request_is_answered_without_waiting_for_the_next_save(tmp_path: Path) -> None:
-    it = Attempt(tmp_path)
+def test_a_request_is_answered_without_waiting_for_the_next_save(it: Attempt) -> None:
     it.save(2)
     it.order(EvaluationOrders(request="latest"))
     it.holds.look()
     assert [(one.checkpoint.step, one.request) for one in it.holds.now.told] == [(2, "latest")]
     it.save(1)
     assert it.steps() == [2, 3]
-    it.holds.close()
 
 
-def test_a_later_attempt_answers_a_request_with_the_same_checkpoint(tmp_path: Path) -> None:
-    it = Attempt(tmp_path)
+def test_a_later_attempt_answers_a_request_with_the_same_checkpoint(it: Attempt) -> None:
     it.save(2)
     it.order(EvaluationOrders(request="latest"))
     it.holds.look()
@@ -204,11 +209,31 @@ def test_a_later_attempt_answers_a_request_with_the_same_checkpoint(tmp_path: Pa
     later.close()
 
 
-def test_orders_that_cannot_be_read_change_nothing(tmp_path: Path) -> None:
-    it = Attempt(tmp_path)
+@pytest.mark.parametrize(
+    "torn", ["{not json", "", "{}]", "\xff"], ids=["no json", "empty", "too much", "no text"]
+)
+def test_orders_that_cannot_be_read_change_nothing(it: Attempt, torn: str) -> None:
     it.order(EvaluationOrders(every_samples=8))
     it.save(2)
-    it.file.write_text("{not json")
+    it.file.write_bytes(torn.encode("latin-1"))
+    it.holds.look()
     it.save(1)
     assert it.steps() == [2, 3]
-    it.holds.close()
+
+
+def test_orders_that_are_taken_away_hold_nothing(it: Attempt) -> None:
+    it.order(EvaluationOrders(every_samples=8))
+    it.save(2)
+    it.file.unlink()
+    it.save(1)
+    assert it.steps() == [3]
+
+
+def test_orders_that_cannot_be_read_are_complained_of_once(it: Attempt) -> None:
+    with structlog.testing.capture_logs() as lines:
+        it.file.write_text("{not json")
+        for _ in range(3):
+            it.holds.look()
+        it.save(1)
+        it.save(1)
+    assert [line["event"] for line in lines if line["log_level"] == "warning"] == ["holds.orders_unreadable"]
