@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from webssl_trainer.storage import ByteRange, FsspecStorage, StorageOptions, StorageStoppedError
 from webssl_trainer.storage.byte_budget import ByteBudget, shared_budget
 
+LONG = 120.0
+"""Seconds that only a real failure takes."""
+
 
 class Reader:
     """A read on a thread of its own, which ends when it is told to."""
@@ -23,26 +26,32 @@ class Reader:
     def _run(self, budget: ByteBudget) -> None:
         with budget.held(self.count):
             self.began.set()
-            self._end.wait(20)
+            self._end.wait(LONG)
 
     def end(self) -> None:
         self._end.set()
-        self._thread.join(20)
+        self._thread.join(LONG)
         assert not self._thread.is_alive()
 
 
 def reader(budget: ByteBudget, count: int) -> Reader:
     """One whose place in the line is taken."""
-    before = len(budget._waiting)
+    before = line(budget)
     made = Reader(budget, count)
-    while not made.began.is_set() and len(budget._waiting) == before:
+    while not made.began.is_set() and line(budget) == before:
         time.sleep(0.001)
     return made
 
 
+def line(budget: ByteBudget) -> int:
+    """How many wait. Under the lock: one that may begin at once is in the line for the length of a call."""
+    with budget._lock:
+        return len(budget._waiting)
+
+
 def settled(readers: list[Reader]) -> list[bool]:
     """Which have begun. Of some that may begin at once a later thread can be the first to say so; nobody ends meanwhile."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + LONG
     while True:
         began = [one.began.is_set() for one in readers]
         if began == sorted(began, reverse=True) or time.monotonic() > until:
@@ -58,7 +67,7 @@ def test_reads_begin_in_the_order_in_which_they_came_and_never_hold_more_than_th
     budget = ByteBudget(limit)
     readers = [reader(budget, count) for count in counts]
     for at, one in enumerate(readers):
-        assert one.began.wait(20)
+        assert one.began.wait(LONG)
         began = settled(readers)
         assert began == sorted(began, reverse=True)
         held = sum(min(limit, r.count) for r, b in list(zip(readers, began, strict=True))[at:] if b)
@@ -72,10 +81,10 @@ def test_a_read_larger_than_the_budget_runs_alone() -> None:
     small, large, next_one = reader(budget, 5), reader(budget, 1000), reader(budget, 1)
     assert [one.began.is_set() for one in (small, large, next_one)] == [True, False, False]
     small.end()
-    assert large.began.wait(20)
+    assert large.began.wait(LONG)
     assert not next_one.began.is_set()
     large.end()
-    assert next_one.began.wait(20)
+    assert next_one.began.wait(LONG)
     next_one.end()
 
 
@@ -87,7 +96,7 @@ def test_one_that_stops_waiting_makes_room_for_those_behind_it() -> None:
         pass
     second = reader(budget, 10)
     first.end()
-    assert second.began.wait(20)
+    assert second.began.wait(LONG)
     second.end()
     assert budget.used == 0
 
@@ -115,5 +124,5 @@ def test_sixteen_threads_that_each_read_more_than_the_budget_all_come_to_their_b
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(LONG)
     assert came == [[body[item.start : item.end] for item in ranges]] * 16

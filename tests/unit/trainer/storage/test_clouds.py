@@ -10,7 +10,6 @@ from webssl_trainer.errors import UserError
 from webssl_trainer.storage import (
     ByteRange,
     DirectStorage,
-    RetryPolicy,
     StorageDeniedError,
     StorageNotFoundError,
     StorageOptions,
@@ -22,7 +21,7 @@ from webssl_trainer.storage import (
 from webssl_trainer.storage.az_direct import fsspec_arguments as of_azure
 from webssl_trainer.storage.gs_direct import fsspec_arguments as of_google
 
-from tests.unit.trainer.storage.faulty_server import BODY, FaultyServer, cut_body, status
+from tests.unit.trainer.storage.faulty_server import BODY, FaultyServer, cut_body, options_at, status
 
 CLOUDS = ("gs", "az")
 
@@ -39,7 +38,7 @@ def cloud(request: pytest.FixtureRequest, server: FaultyServer, monkeypatch: pyt
 
 
 def storage(total: float = 60.0) -> DirectStorage:
-    made = open_storage(StorageOptions(retry=RetryPolicy(total, 0.02, 0.1), read_timeout=2.0))
+    made = open_storage(options_at(None, total=total))
     assert isinstance(made, DirectStorage)
     return made
 

@@ -15,6 +15,17 @@ from webssl_trainer.storage.curl_transfer import Answer, Transfer
 
 from tests.unit.trainer.storage.faulty_server import BODY, FaultyServer, Handler, reset, status
 
+LONG = 60.0
+"""Seconds that only a real failure takes."""
+
+
+@pytest.fixture
+def server() -> Iterator[FaultyServer]:
+    """One of each test: what a test cancels may reach the server only during the next one."""
+    own = FaultyServer()
+    yield own
+    own.stop()
+
 
 @pytest.fixture
 def loop() -> Iterator[CurlLoop]:
@@ -28,21 +39,21 @@ def on(loop: CurlLoop, call: Callable[[], Any]) -> Any:
     """What a function gives that runs on the loop."""
     answers: Queue[Any] = Queue()
     loop.call_soon_threadsafe(lambda: answers.put(call()))
-    return answers.get(timeout=10)
+    return answers.get(timeout=LONG)
 
 
-def begun(loop: CurlLoop, url: str, over: Callable[[Transfer], object], quiet: float = 10.0) -> Transfer:
+def begun(loop: CurlLoop, url: str, over: Callable[[Transfer], object], quiet: float = LONG) -> Transfer:
     """A request for an object; on the loop."""
     made = loop.request(lambda curl: curl.setopt(pycurl.URL, url), lambda answer: answer, quiet)
     made.add_done_callback(over)
     return made
 
 
-def answers(loop: CurlLoop, *urls: str, quiet: float = 10.0) -> list[Answer]:
+def answers(loop: CurlLoop, *urls: str, quiet: float = LONG) -> list[Answer]:
     """What comes for requests that are begun at once, in the order in which they end."""
     over: Queue[Transfer] = Queue()
     loop.call_soon_threadsafe(lambda: [begun(loop, url, over.put, quiet) for url in urls])
-    return [over.get(timeout=20).result() for _ in urls]
+    return [over.get(timeout=LONG).result() for _ in urls]
 
 
 def test_a_request_has_the_status_the_head_and_the_body(loop: CurlLoop, server: FaultyServer) -> None:
@@ -59,22 +70,23 @@ def test_a_hundred_requests_at_once_all_end(loop: CurlLoop, server: FaultyServer
     assert all(one.body == BODY for one in found if one.status == 200 and not one.code)
 
 
-def silent(handler: Handler) -> None:
-    time.sleep(1.5)
-    handler.answer(200, b"late")
-
-
 def test_silence_ends_a_request_and_not_its_length(loop: CurlLoop, server: FaultyServer) -> None:
+    waited = threading.Event()
+
+    def silent(handler: Handler) -> None:
+        waited.wait(LONG)
+        handler.answer(200, b"late")
+
     server.faults = [silent]
     (found,) = answers(loop, f"{server.url}/bucket/object", quiet=0.5)
+    waited.set()
     assert found.code == pycurl.E_OPERATION_TIMEDOUT
     assert found.trouble == "silence for 0.5 s"
-    (found,) = answers(loop, f"{server.url}/bucket/object", quiet=0.5)
+    (found,) = answers(loop, f"{server.url}/bucket/object")
     assert found.body == BODY
 
 
 def test_a_cancelled_request_calls_later_and_has_no_result(loop: CurlLoop, server: FaultyServer) -> None:
-    server.faults = [silent]
     order: list[str] = []
     over = threading.Event()
 
@@ -89,7 +101,7 @@ def test_a_cancelled_request_calls_later_and_has_no_result(loop: CurlLoop, serve
         order.append("cancelled")
 
     loop.call_soon_threadsafe(cancel_at_once)
-    assert over.wait(10)
+    assert over.wait(LONG)
     assert order == ["cancelled", "called, cancelled=True"]
     assert on(loop, lambda: len(loop._under_way)) == 0
 
@@ -114,7 +126,7 @@ def test_of_two_that_end_together_the_first_may_cancel_the_second(
             time.sleep(0.05)  # both answers are there before the loop looks again
 
         loop.call_soon_threadsafe(begin)
-        found = [over.get(timeout=10) for _ in range(2)]
+        found = [over.get(timeout=LONG) for _ in range(2)]
         assert ("over", False) in found
     assert answers(loop, f"{server.url}/bucket/object")[0].body == BODY
 
@@ -133,12 +145,15 @@ def test_timers_run_in_the_order_in_which_they_are_due_but_for_cancelled_ones(lo
     ran: Queue[int] = Queue()
 
     def set_them() -> None:
-        timers = [loop.call_later(delay, ran.put, number) for number, delay in enumerate((0.2, 0.0, 0.1))]
-        loop.call_later(0.05, timers[2].cancel)
-        loop.call_later(0.3, ran.put, 9)
+        now = loop.time()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(loop, "time", lambda: now)  # however long it takes, all are set at one time
+            timers = [loop.call_later(delay, ran.put, at) for at, delay in enumerate((0.2, 0.0, 0.1))]
+            loop.call_later(0.05, timers[2].cancel)
+            loop.call_later(0.3, ran.put, 9)
 
     loop.call_soon_threadsafe(set_them)
-    assert [ran.get(timeout=10) for _ in range(3)] == [1, 0, 9]
+    assert [ran.get(timeout=LONG) for _ in range(3)] == [1, 0, 9]
 
 
 def test_what_can_not_connect_says_so(loop: CurlLoop, mortal: FaultyServer) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from webssl_trainer.storage import ByteRange, FsspecStorage, StorageUnavailableError
@@ -13,9 +16,9 @@ from tests.unit.trainer.storage.faulty_server import (
     FaultyServer,
     Handler,
     cut_body,
+    fresh_storage_at,
     reset,
     status,
-    storage_at,
 )
 
 
@@ -67,30 +70,51 @@ def test_only_the_ranges_that_failed_are_read_again(server: FaultyServer, storag
     assert server.requests == 11
 
 
+@contextmanager
+def kept(port: int) -> Iterator[None]:
+    """Nobody listens on a port and no other program is given it meanwhile; one that reuses addresses may listen there."""
+    with socket.socket() as keeper:
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keeper.bind(("127.0.0.1", port))
+        yield
+
+
 def test_a_server_that_is_killed_and_comes_back_on_its_port_is_waited_for(
     mortal: FaultyServer, client: str
 ) -> None:
     port = mortal.server_address[1]
-    storage = storage_at(mortal.url, client)
+    storage = fresh_storage_at(mortal.url, client)
     assert storage.read("s3://bucket/object") == BODY
-    mortal.stop()
     revived: list[FaultyServer] = []
-    timer = threading.Timer(1.0, lambda: revived.append(FaultyServer(port)))
-    timer.start()
-    try:
-        assert storage.read("s3://bucket/object") == BODY
-        assert storage.retries > 0
-    finally:
-        timer.join()
-        revived[0].stop()
+
+    def revive() -> None:
+        """Not before it was missed, however late that is."""
+        until = time.monotonic() + 60
+        while not storage.retries and time.monotonic() < until:
+            time.sleep(0.01)
+        revived.append(FaultyServer(port))
+
+    mortal.stop()
+    with kept(port):
+        reviver = threading.Thread(target=revive)
+        reviver.start()
+        try:
+            assert storage.read("s3://bucket/object") == BODY
+            assert storage.retries > 0
+        finally:
+            reviver.join()
+            revived[0].stop()
 
 
 def test_a_server_that_stays_away_is_named_with_the_mend(mortal: FaultyServer, client: str) -> None:
     mortal.stop()
-    with pytest.raises(
-        StorageUnavailableError, match=r"read s3://bucket/object.*check that the storage server"
+    with (
+        kept(mortal.server_address[1]),
+        pytest.raises(
+            StorageUnavailableError, match=r"read s3://bucket/object.*check that the storage server"
+        ),
     ):
-        storage_at(mortal.url, client, total=0.3).read("s3://bucket/object")
+        fresh_storage_at(mortal.url, client, total=0.3).read("s3://bucket/object")
 
 
 @pytest.mark.parametrize("warm", [False, True], ids=["new-connection", "kept-connection"])
