@@ -7,13 +7,17 @@ request of its own, as without a cache. What comes out is the same in any case.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import Protocol
+
+import numpy as np
 
 from webssl_trainer.data.chunk_store import ChunkStore
-from webssl_trainer.data.small_set import RangeReader
 from webssl_trainer.storage import ByteRange
 
 CHUNK = 1 << 20
@@ -37,6 +41,20 @@ class CacheSpec:
     chunk: int = CHUNK
 
 
+class Source(Protocol):
+    """The part of a storage that a cache is filled from."""
+
+    def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
+        """See `Storage`."""
+        ...
+
+    def read_into(
+        self, ranges: Sequence[ByteRange], rooms: Sequence[memoryview], stop: threading.Event | None = None
+    ) -> list[int]:
+        """See `Storage`."""
+        ...
+
+
 class BlockCache:
     """Range reads through a `ChunkStore`. Safe for several threads.
 
@@ -46,14 +64,15 @@ class BlockCache:
         chunk: bytes of a chunk.
     """
 
-    def __init__(self, source: RangeReader, store: ChunkStore, chunk: int = CHUNK) -> None:
+    def __init__(self, source: Source, store: ChunkStore, chunk: int = CHUNK) -> None:
         self._source, self.store, self._chunk = source, store, chunk
         self._lock = threading.Lock()
+        self._memory: deque[memoryview] = deque()
         self.bytes_read = 0
         self.bytes_found = 0
 
     def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
-        """See `RangeReader`."""
+        """See `Storage`."""
         found = [self._find(item) for item in ranges]
         missing = [at for at, data in enumerate(found) if data is None]
         answers = self._source.cat_ranges([ranges[at] for at in missing], stop) if missing else []
@@ -89,17 +108,26 @@ class BlockCache:
                 for url, numbers in self._absent(item, until)
                 if claims.enter_context(self.store.claim(self.store.name(url, numbers.start)))
             ]
-            wanted = [
-                ByteRange(url, numbers.start * self._chunk, numbers.stop * self._chunk)
-                for url, numbers in mine
-            ]
-            answers = self._source.cat_ranges(wanted, stop) if wanted else []
-            with self._lock:
-                self.bytes_read += sum(len(answer) for answer in answers)
-            return all(
-                self._keep(url, numbers, memoryview(answer), until, now)
-                for (url, numbers), answer in zip(mine, answers, strict=True)
-            )
+            return not mine or self._bring(mine, until, now, stop)
+
+    def _bring(self, wanted: list[tuple[str, range]], until: int, now: int, stop: threading.Event) -> bool:
+        """Runs of chunks from the source into the store, through memory that is used again and again."""
+        ranges = [ByteRange(url, run.start * self._chunk, run.stop * self._chunk) for url, run in wanted]
+        ends = list(accumulate(item.end - item.start for item in ranges))
+        memory = self._memory.pop() if self._memory else memoryview(b"")
+        if len(memory) < ends[-1]:
+            # Of numpy, which asks for large pages.
+            memory = np.empty(ends[-1], np.uint8).data
+        rooms = [memory[start:end] for start, end in pairwise([0, *ends])]
+        came = self._source.read_into(ranges, rooms, stop)
+        with self._lock:
+            self.bytes_read += sum(came)
+        kept = all(
+            self._keep(url, run, room[:count], until, now)
+            for (url, run), room, count in zip(wanted, rooms, came, strict=True)
+        )
+        self._memory.append(memory)  # not after an error, when a request may still write to it
+        return kept
 
     def _keep(self, url: str, numbers: range, data: memoryview, until: int, now: int) -> bool:
         for at, number in enumerate(numbers):

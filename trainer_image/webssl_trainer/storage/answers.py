@@ -9,6 +9,25 @@ from webssl_trainer.storage.classify import http_status
 from webssl_trainer.storage.errors import WrongLengthError
 from webssl_trainer.storage.protocol import ByteRange
 
+Came = bytes | memoryview
+"""What came for a range; a view of its room if it had one."""
+Room = memoryview | None
+"""Where the bytes of a range are to lie, if not in memory of their own."""
+
+
+def placed(came: Any, room: Room) -> Came:
+    """What came, in its room if it has one; nothing is copied that lies there already.
+
+    Args:
+        came: bytes of any kind, no more than there is room for.
+        room: see `Room`.
+    """
+    if room is None:
+        return bytes(came)
+    if not (isinstance(came, memoryview) and came.obj is room.obj):
+        room[: len(came)] = came
+    return room[: len(came)]
+
 
 def whole(system: Any, wanted: ByteRange, answer: bytes | Exception) -> bytes:
     """The bytes of an answer; none for a range behind the end of its object.

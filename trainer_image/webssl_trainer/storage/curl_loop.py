@@ -23,6 +23,7 @@ from typing import Any
 import pycurl
 import structlog
 
+from webssl_trainer.storage.answers import Room
 from webssl_trainer.storage.curl_transfer import Finish, Transfer
 
 _log = structlog.get_logger(__name__)
@@ -82,20 +83,23 @@ class CurlLoop:
         heapq.heappush(self._timers, (self.time() + delay, next(self._numbers), timer))
         return timer
 
-    def request(self, prepare: Callable[[Any], object], finish: Finish, quiet: float) -> Transfer:
+    def request(
+        self, prepare: Callable[[Any], object], finish: Finish, quiet: float, room: Room = None
+    ) -> Transfer:
         """Begins a request.
 
         Args:
             prepare: sets what is asked for on a libcurl handle that is as new, and nothing of where the answer goes.
             finish: makes the result.
             quiet: seconds of silence, once it was sent, after which it has failed.
+            room: where the part of an object that was asked for (status 206) goes; more than fits is an error.
         """
         curl = self._spare.pop() if self._spare else pycurl.Curl()
         curl.reset()
-        transfer = Transfer(self, curl, finish, quiet)
+        transfer = Transfer(self, curl, finish, quiet, room)
         curl.setopt(pycurl.NOSIGNAL, 1)
         curl.setopt(pycurl.HEADERFUNCTION, transfer.head.append)
-        curl.setopt(pycurl.WRITEFUNCTION, transfer.body.append)
+        curl.setopt(pycurl.WRITEFUNCTION, transfer.take)
         prepare(curl)
         self._under_way[curl] = transfer
         self._multi.add_handle(curl)
@@ -171,7 +175,7 @@ class CurlLoop:
     def _look_for_silence(self) -> None:
         now = self.time()
         for transfer in tuple(self._under_way.values()):
-            seen = len(transfer.head) + len(transfer.body)
+            seen = transfer.came()
             if seen != transfer.seen or transfer.curl.getinfo(pycurl.PRETRANSFER_TIME) == 0:
                 transfer.seen, transfer.since = seen, now
             elif now - transfer.since >= transfer.quiet:

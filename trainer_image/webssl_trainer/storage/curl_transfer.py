@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import pycurl
 
+from webssl_trainer.storage.answers import Came, Room
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -23,7 +25,7 @@ class Answer:
 
     status: int
     head: bytes
-    body: bytes
+    body: Came
     code: int
     trouble: str
 
@@ -41,18 +43,55 @@ class Keeper(Protocol):
     def release(self, transfer: Transfer) -> None: ...
 
 
+class _InRoom:
+    """Puts the part of an object that was asked for (status 206) where it belongs; what else comes, an error's text, goes to `rest`."""
+
+    def __init__(self, room: memoryview, head: list[bytes], rest: list[bytes]) -> None:
+        self._room, self._head, self._rest = room, head, rest
+        self._wanted: bool | None = None
+        self.filled = 0
+
+    def take(self, piece: bytes) -> int | None:
+        """A piece of the body; a number that is not its length tells libcurl to give up."""
+        if self._wanted is None:
+            status = next((line for line in reversed(self._head) if line.startswith(b"HTTP/")), b"")
+            self._wanted = status.split(b" ", 2)[1:2] == [b"206"]
+        if not self._wanted:
+            self._rest.append(piece)
+            return None
+        end = self.filled + len(piece)
+        if end > len(self._room):
+            return 0
+        self._room[self.filled : end] = piece
+        self.filled = end
+        return None
+
+    def view(self) -> memoryview:
+        """What came, in its place."""
+        return self._room[: self.filled]
+
+
 class Transfer:
     """A request under way, for code on the loop only; the part of `asyncio.Future` that `range_reads.Request` names."""
 
-    def __init__(self, loop: Keeper, curl: Any, finish: Finish, quiet: float) -> None:
+    def __init__(self, loop: Keeper, curl: Any, finish: Finish, quiet: float, room: Room = None) -> None:
         self._loop, self._finish = loop, finish
         self._callbacks: list[Callable[[Any], object]] = []
         self._state, self._result = "under way", None
         self._error: BaseException | None = None
         self.curl, self.quiet = curl, quiet
         self.head: list[bytes] = []
-        self.body: list[bytes] = []
+        self._pieces: list[bytes] = []
+        self._in_room = None if room is None else _InRoom(room, self.head, self._pieces)
+        self.take = self._pieces.append if self._in_room is None else self._in_room.take
         self.seen, self.since = 0, loop.time()
+
+    def came(self) -> int:
+        """A number that rises with all that comes."""
+        return len(self.head) + len(self._pieces) + (self._in_room.filled if self._in_room else 0)
+
+    def _body(self) -> Came:
+        return self._in_room.view() if self._in_room and not self._pieces else b"".join(self._pieces)
 
     def done(self) -> bool:
         return self._state != "under way"
@@ -82,7 +121,7 @@ class Transfer:
     def ended(self, code: int, trouble: str) -> None:
         """The loop's word that libcurl is done with it."""
         status = int(self.curl.getinfo(pycurl.RESPONSE_CODE))
-        answer = Answer(status, b"".join(self.head), b"".join(self.body), code, trouble)
+        answer = Answer(status, b"".join(self.head), self._body(), code, trouble)
         self._loop.release(self)
         try:
             self._result = self._finish(answer)

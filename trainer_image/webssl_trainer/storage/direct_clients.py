@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, Protocol, cast
 
 from webssl_trainer.storage.addresses import bucket_and_key
+from webssl_trainer.storage.answers import Room
 from webssl_trainer.storage.direct_answers import understood
 from webssl_trainer.storage.options import StorageOptions
 from webssl_trainer.storage.range_reads import Loop, Request, loop_of_process
@@ -35,8 +36,8 @@ class DirectClient(Protocol):
         """Where its requests are made: one for all clients of a cloud."""
         ...
 
-    def range(self, key: str, start: int, end: int) -> Request:
-        """Asks for bytes `[start, end)`; its result may be shorter at the end of the object."""
+    def range(self, key: str, start: int, end: int, room: Room = None) -> Request:
+        """Asks for bytes `[start, end)`; its result may be shorter at the end of the object, and may lie in `room`."""
         ...
 
     def whole(self, key: str) -> Request:
@@ -62,7 +63,7 @@ class ObstoreClient:
     def loop(self) -> Loop:
         return loop_of_process()
 
-    def range(self, key: str, start: int, end: int) -> Request:
+    def range(self, key: str, start: int, end: int, room: Room = None) -> Request:  # noqa: ARG002  (obstore has memory of its own; it is copied)
         import obstore
 
         # Declared as a coroutine, it is a future of the running loop, begun by the call.

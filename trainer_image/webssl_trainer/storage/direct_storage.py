@@ -14,6 +14,7 @@ from typing import Any
 
 from webssl_trainer.storage import az_direct, curl_loop, gs_direct, range_reads
 from webssl_trainer.storage.addresses import REMOTE, bucket_and_key, scheme_of
+from webssl_trainer.storage.answers import Came, Room, placed
 from webssl_trainer.storage.classify import http_status, is_expired, retry_cause
 from webssl_trainer.storage.direct_answers import ElsewhereError
 from webssl_trainer.storage.direct_clients import DirectClient, DirectClients
@@ -30,6 +31,12 @@ _CLIENTS: dict[str, Callable[[StorageOptions], DirectClients]] = {
     "gs": gs_direct.clients,
     "az": az_direct.clients,
 }
+
+
+def _wanted(client: DirectClient, item: ByteRange, room: Room) -> Wanted:
+    """A read as `RangeReads` takes it. Two requests would share a room, so of one with a room there is no second."""
+    begin = partial(client.range, bucket_and_key(item.url)[1], item.start, item.end, room)
+    return Wanted(begin, item.end - item.start if room is None else 0)
 
 
 class DirectStorage(FsspecStorage):
@@ -71,33 +78,30 @@ class DirectStorage(FsspecStorage):
         system, path = self._system(url, "single")
         return bytes(system.cat_file(path))
 
-    def _answers(self, ranges: Sequence[ByteRange], stop: threading.Event | None) -> list[bytes | Exception]:
+    def _answers(
+        self, ranges: Sequence[ByteRange], rooms: Sequence[Room], stop: threading.Event | None
+    ) -> list[Came | Exception]:
         direct = {
             at: found for at, item in enumerate(ranges) if (found := self._client(item.url)) is not None
         }
-        wanted = [
-            Wanted(
-                partial(client.range, bucket_and_key(ranges[at].url)[1], ranges[at].start, ranges[at].end),
-                ranges[at].end - ranges[at].start,
-            )
-            for at, client in direct.items()
-        ]
+        wanted = [_wanted(client, ranges[at], rooms[at]) for at, client in direct.items()]
         # All ranges of a call are of one scheme.
         engine = next((self._engine(ranges[at].url, client) for at, client in direct.items()), None)
         came = engine.read_all(wanted, stop) if engine else []
-        answers: dict[int, bytes | Exception] = {}
+        answers: dict[int, Came | Exception] = {}
         for (at, client), answer in zip(direct.items(), came, strict=True):
-            checked = self._checked(ranges[at], client, answer)
+            checked = self._checked(ranges[at], rooms[at], client, answer)
             if not isinstance(checked, ElsewhereError):
                 answers[at] = checked
         with self._lock:
-            self.direct_reads += sum(isinstance(answer, bytes) for answer in answers.values())
+            self.direct_reads += sum(not isinstance(answer, Exception) for answer in answers.values())
         rest = [at for at in range(len(ranges)) if at not in answers]
         if rest:
-            answers.update(zip(rest, super()._answers([ranges[at] for at in rest], stop), strict=True))
+            others = super()._answers([ranges[at] for at in rest], [rooms[at] for at in rest], stop)
+            answers.update(zip(rest, others, strict=True))
         return [answers[at] for at in range(len(ranges))]
 
-    def _checked(self, wanted: ByteRange, client: DirectClient, answer: Any) -> bytes | Exception:
+    def _checked(self, wanted: ByteRange, room: Room, client: DirectClient, answer: Any) -> Came | Exception:
         """The bytes of an answer if it has the length that it must have; none behind the end of the object."""
         if isinstance(answer, BaseException):
             error = self._noted(answer, wanted.url, client)
@@ -112,7 +116,7 @@ class DirectStorage(FsspecStorage):
             length = max(0, min(size, wanted.end) - wanted.start)
         if len(answer) != length:
             return WrongLengthError(f"{wanted.url}: {len(answer)} bytes came where {length} belong")
-        return bytes(answer)
+        return placed(answer, room)
 
     def _noted(self, error: BaseException, url: str, client: DirectClient) -> Exception:
         """The error in the terms of `direct_answers`, after what it says of keys and buckets is known to the next try."""

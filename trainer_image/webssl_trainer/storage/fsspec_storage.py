@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Literal, TypeVar, cast
 
 from webssl_trainer.storage import local_write
 from webssl_trainer.storage.addresses import canonical, scheme_of, url_of
-from webssl_trainer.storage.answers import whole
+from webssl_trainer.storage.answers import Came, Room, placed, whole
 from webssl_trainer.storage.byte_budget import shared_budget
 from webssl_trainer.storage.classify import explained, http_status, is_expired, is_transient, retry_cause
 from webssl_trainer.storage.errors import StorageNotFoundError
@@ -121,29 +121,46 @@ class FsspecStorage:
         )
 
     def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
-        found: dict[int, bytes] = {at: b"" for at, item in enumerate(ranges) if item.end <= item.start}
+        found = self._all(ranges, [None] * len(ranges), stop)
+        return [cast(bytes, found[at]) for at in range(len(ranges))]
+
+    def read_into(
+        self, ranges: Sequence[ByteRange], rooms: Sequence[memoryview], stop: threading.Event | None = None
+    ) -> list[int]:
+        for item, room in zip(ranges, rooms, strict=True):
+            if len(room) < item.end - item.start:
+                raise ValueError(f"room of {len(room)} bytes for {item}")
+        found = self._all(ranges, rooms, stop)
+        return [len(found[at]) for at in range(len(ranges))]
+
+    def _all(
+        self, ranges: Sequence[ByteRange], rooms: Sequence[Room], stop: threading.Event | None
+    ) -> dict[int, Came]:
+        found: dict[int, Came] = {at: b"" for at, item in enumerate(ranges) if item.end <= item.start}
         missing = [at for at in range(len(ranges)) if at not in found]
         with self._budget.held(sum(ranges[at].end - ranges[at].start for at in missing), stop):
             while missing:
                 scheme = scheme_of(ranges[missing[0]].url)
                 same = [at for at in missing if scheme_of(ranges[at].url) == scheme]
-                self._cat_some(ranges, same, found, stop)
+                self._cat_some(ranges, rooms, same, found, stop)
                 missing = [at for at in missing if at not in found]
-        return [found[at] for at in range(len(ranges))]
+        return found
 
     def _cat_some(
         self,
         ranges: Sequence[ByteRange],
+        rooms: Sequence[Room],
         which: list[int],
-        found: dict[int, bytes],
+        found: dict[int, Came],
         stop: threading.Event | None,
     ) -> None:
         def once() -> None:
             # Ranges that arrived are kept over tries, so a storm of errors still makes progress.
             todo = [at for at in which if at not in found]
             failed: Exception | None = None
-            for at, answer in zip(todo, self._answers([ranges[at] for at in todo], stop), strict=True):
-                if isinstance(answer, bytes):
+            came = self._answers([ranges[at] for at in todo], [rooms[at] for at in todo], stop)
+            for at, answer in zip(todo, came, strict=True):
+                if not isinstance(answer, Exception):
                     found[at] = answer
                 else:
                     better = explained(answer, ranges[at].url, "read")
@@ -154,16 +171,18 @@ class FsspecStorage:
         more = f" and {len(which) - 1} more ranges" if len(which) > 1 else ""
         self._retried("read", ranges[which[0]].url, once, stop, more)
 
-    def _answers(self, ranges: Sequence[ByteRange], _: threading.Event | None) -> list[bytes | Exception]:
-        """One try of reading ranges of one scheme: for each its bytes, or why it did not come."""
+    def _answers(
+        self, ranges: Sequence[ByteRange], rooms: Sequence[Room], _: threading.Event | None
+    ) -> list[Came | Exception]:
+        """One try of reading ranges of one scheme: for each its bytes, in its room if it has one, or why it did not come."""
         system = self._system(ranges[0].url, "single")[0]
         paths = [system._strip_protocol(item.url) for item in ranges]
         starts, ends = [item.start for item in ranges], [item.end for item in ranges]
         came = system.cat_ranges(paths, starts, ends, max_gap=None, on_error="return")
-        answers: list[bytes | Exception] = []
-        for item, answer in zip(ranges, came, strict=True):
+        answers: list[Came | Exception] = []
+        for item, room, answer in zip(ranges, rooms, came, strict=True):
             try:
-                answers.append(whole(system, item, answer))
+                answers.append(placed(whole(system, item, answer), room))
             except Exception as error:
                 answers.append(error)
         if any(isinstance(answer, Exception) and is_expired(answer) for answer in answers):

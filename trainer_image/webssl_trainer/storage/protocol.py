@@ -59,6 +59,21 @@ class Storage(Protocol):
         """Several ranges at once, in order; each may be shorter when its object ends earlier."""
         ...
 
+    def read_into(
+        self, ranges: Sequence[ByteRange], rooms: Sequence[memoryview], stop: threading.Event | None = None
+    ) -> list[int]:
+        """Like `cat_ranges`, into memory that the caller has and uses again: for each range how many bytes came.
+
+        A long read into new memory costs several times its transfer in page faults. After an error, `rooms` may still be
+        written to for a moment.
+
+        Args:
+            ranges: what is read.
+            rooms: for each range writable bytes, at least as many as it has.
+            stop: ends the waiting.
+        """
+        ...
+
     def open(self, url: str) -> BinaryIO:
         """A seekable, readable binary file."""
         ...

@@ -14,6 +14,7 @@ import certifi
 import pycurl
 
 from webssl_trainer.errors import UserError
+from webssl_trainer.storage.answers import Came, Room
 from webssl_trainer.storage.curl_loop import CurlLoop, curl_loop
 from webssl_trainer.storage.curl_transfer import Answer, Transfer
 from webssl_trainer.storage.direct_answers import (
@@ -61,8 +62,8 @@ class CurlClient:
     def loop(self) -> CurlLoop:
         return curl_loop()
 
-    def range(self, key: str, start: int, end: int) -> Transfer:
-        return self._begin(key, partial(_ask_range, start, end), partial(_of_range, start))
+    def range(self, key: str, start: int, end: int, room: Room = None) -> Transfer:
+        return self._begin(key, partial(_ask_range, start, end), partial(_of_range, start), room)
 
     def whole(self, key: str) -> Transfer:
         return self._begin(key, _ask_nothing_more, _body)
@@ -73,7 +74,9 @@ class CurlClient:
     def understood(self, error: BaseException) -> BaseException:
         return error
 
-    def _begin(self, key: str, ask: Callable[[Any], None], finish: Callable[[Answer], Any]) -> Transfer:
+    def _begin(
+        self, key: str, ask: Callable[[Any], None], finish: Callable[[Answer], Any], room: Room = None
+    ) -> Transfer:
         def prepare(curl: Any) -> None:
             curl.setopt(pycurl.URL, f"{self.base}/{_spelled(key)}")
             self._set_connection(curl)
@@ -81,7 +84,7 @@ class CurlClient:
                 self._sign(curl, self.keys)
             ask(curl)
 
-        return curl_loop().request(prepare, finish, self.options.read_timeout)
+        return curl_loop().request(prepare, finish, self.options.read_timeout, room)
 
     def _set_connection(self, curl: Any) -> None:
         curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
@@ -118,7 +121,7 @@ def _ask_head(curl: Any) -> None:
     curl.setopt(pycurl.NOBODY, 1)
 
 
-def _of_range(start: int, answer: Answer) -> bytes:
+def _of_range(start: int, answer: Answer) -> Came:
     body = _body(answer)
     found = _RANGE.search(answer.head)
     if answer.status != 206 or (found and int(found[1]) != start):
@@ -134,14 +137,14 @@ def _length(answer: Answer) -> int:
     return int(found[-1])
 
 
-def _body(answer: Answer) -> bytes:
+def _body(answer: Answer) -> Came:
     """The body of an answer that came whole and is none of an error.
 
     Raises:
         AnswerError, AnswerLostError, AnswerTimeoutError, ElsewhereError, WrongLengthError, UserError: what it is instead.
     """
     if answer.status >= 400 and not answer.code:
-        raise refused(answer.status, answer.body.decode("utf-8", "replace"))
+        raise refused(answer.status, bytes(answer.body).decode("utf-8", "replace"))
     if 300 <= answer.status < 400:
         raise ElsewhereError(f"HTTP {answer.status}")
     if answer.code == pycurl.E_OPERATION_TIMEDOUT:

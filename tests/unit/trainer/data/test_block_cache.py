@@ -43,6 +43,14 @@ class Source:
         self.bytes_sent += sum(map(len, answers))
         return answers
 
+    def read_into(
+        self, ranges: Sequence[ByteRange], rooms: Sequence[memoryview], stop: threading.Event | None = None
+    ) -> list[int]:
+        answers = self.cat_ranges(ranges, stop)
+        for answer, room in zip(answers, rooms, strict=True):
+            room[: len(answer)] = answer
+        return [len(answer) for answer in answers]
+
 
 RANGES = st.lists(
     st.tuples(st.sampled_from("ab"), st.integers(0, 89), st.integers(0, 400)).map(
@@ -83,7 +91,7 @@ def test_two_processes_do_not_bring_the_same_chunks_at_a_time(tmp_path: Path) ->
     class Slow(Source):
         def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
             entered.set()
-            go_on.wait(10)
+            go_on.wait(120)
             return super().cat_ranges(ranges, stop)
 
     entered, go_on = threading.Event(), threading.Event()
@@ -92,7 +100,7 @@ def test_two_processes_do_not_bring_the_same_chunks_at_a_time(tmp_path: Path) ->
     one, other = (BlockCache(source, ChunkStore(tmp_path / "c", 10_000), 64) for source in (slow, quick))
     bringing = threading.Thread(target=one.fill, args=(reads, 1, 0, threading.Event()))
     bringing.start()
-    assert entered.wait(10)
+    assert entered.wait(120)
     assert other.fill(reads, 1, 0, threading.Event())
     assert quick.bytes_sent == 0
     assert other.cat_ranges(reads) == [OBJECTS["a"]]  # it reads by itself meanwhile
@@ -217,11 +225,15 @@ def test_batches_through_a_cache_are_those_without_one(
     index = packed(storage, 64, broken=frozenset({3, 50}))
     expected = pixels_of(plain := loader_of(storage, index, None, steps=8, workers=workers))
     store = ChunkStore(tmp_path / "c", 10**9, index.digest)
-    last = [store.name(url, 16 * 12_000 // 4096) for url in index.shards]
+    wanted = {
+        store.name(ref.shard, number)
+        for ref in index.locate_all(range(64))
+        for number in range(ref.offset // 4096, -(-(ref.offset + ref.length) // 4096))
+    }
     first = loader_of(
         storage, index, spec(tmp_path / "c"), steps=8, workers=workers, order=Order(7, 64, 4, 1024)
     )
-    pixels_of(first, lambda: until(lambda: all(store.has(name, 0) for name in last)))
+    pixels_of(first, lambda: until(lambda: all(store.has(name, 0) for name in wanted)))
     second = loader_of(storage, index, spec(tmp_path / "c"), steps=8, workers=workers)
     assert pixels_of(second) == expected
     assert second.counters.bytes_cached > 0.9 * second.counters.bytes_used
@@ -285,4 +297,6 @@ def test_bytes_that_were_spoilt_on_their_way_into_the_cache_are_read_again_and_f
         batch = next(loader).batches[0]
     assert [batch.global_crops.numpy().tobytes()] == expected
     assert (batch.read_again, batch.broken) == (1, [])
-    assert not store.has(store.name(ref.shard, ref.offset // 4096), 0)
+    # Whoever fills the cache may have found it missing, and brought it again.
+    found = store.read(store.name(ref.shard, ref.offset // 4096), ref.offset % 4096, ref.offset % 4096 + 8)
+    assert found in (None, whole[ref.offset : ref.offset + 8])

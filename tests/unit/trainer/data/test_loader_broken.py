@@ -37,7 +37,7 @@ def case(storage: Storage, make_set: MakeSet) -> Case:
 
 @settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    broken=st.frozensets(st.integers(0, 39), max_size=20),
+    broken=st.frozensets(st.integers(0, 39), max_size=10),
     world=st.sampled_from([1, 2, 4]),
     workers=st.integers(0, 2),
 )

@@ -41,7 +41,7 @@ class GatedStorage(FsspecStorage):
 
 
 def test_reading_ahead_is_bounded_and_ends_at_close(case: Case) -> None:
-    gated = GatedStorage()
+    gated, others = GatedStorage(), set(threading.enumerate())
     gated.gate.set()
     loader = Case(gated, case.index).loader(workers=1, prefetch=3, steps=None)
     next(loader)
@@ -51,10 +51,9 @@ def test_reading_ahead_is_bounded_and_ends_at_close(case: Case) -> None:
     loader.close()
     with pytest.raises(RuntimeError, match="closed"):
         next(loader)
-    for thread in threading.enumerate():
-        if thread.name.startswith("batch-"):
-            thread.join(10)
-            assert not thread.is_alive()
+    for thread in set(threading.enumerate()) - others:
+        thread.join(60)
+        assert not thread.is_alive()
 
 
 def test_an_error_of_the_storage_reaches_the_caller_and_closes_the_loader(case: Case) -> None:

@@ -78,7 +78,7 @@ def test_a_caller_is_not_harmed_by_an_error_about_another_callers_chunk() -> Non
         def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
             if any(item.url == "missing" for item in ranges):
                 self.entered.set()
-                self.gate.wait(10)
+                self.gate.wait(60)
                 raise FileNotFoundError("missing")
             return super().cat_ranges(ranges, stop)
 
@@ -86,12 +86,12 @@ def test_a_caller_is_not_harmed_by_an_error_about_another_callers_chunk() -> Non
     kept = KeptRanges(source, 64)
     with ThreadPoolExecutor(2) as pool:
         harmed = pool.submit(kept.cat_ranges, [ByteRange("missing", 0, 5), ByteRange("a", 0, 5)])
-        source.entered.wait(10)
+        assert source.entered.wait(60)
         other = pool.submit(kept.cat_ranges, [ByteRange("a", 2, 9)])
         source.gate.set()
-        assert other.result(10) == [OBJECTS["a"][2:9]]
+        assert other.result(60) == [OBJECTS["a"][2:9]]
         with pytest.raises(FileNotFoundError):
-            harmed.result(10)
+            harmed.result(60)
 
 
 def test_what_is_forgotten_is_read_again_and_the_rest_is_not() -> None:
