@@ -148,9 +148,12 @@ class Attempt:
         self.trainer.saver.holds = self.holds
 
     def order(self, orders: EvaluationOrders) -> None:
+        self.put(orders.model_dump_json(by_alias=True))
+
+    def put(self, text: str) -> None:
         """As a mounted ConfigMap changes: never half."""
         beside = self.file.with_suffix(".new")
-        beside.write_text(orders.model_dump_json(by_alias=True))
+        beside.write_text(text)
         beside.rename(self.file)
 
     def save(self, steps: int) -> None:
@@ -231,7 +234,7 @@ def test_orders_that_are_taken_away_hold_nothing(it: Attempt) -> None:
 
 def test_orders_that_cannot_be_read_are_complained_of_once(it: Attempt) -> None:
     with structlog.testing.capture_logs() as lines:
-        it.file.write_text("{not json")
+        it.put("{not json")
         for _ in range(3):
             it.holds.look()
         it.save(1)

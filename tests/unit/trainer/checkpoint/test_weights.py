@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -57,8 +56,8 @@ def check_all_sizes(folder: str, peers: Peers) -> None:
 
 def two_processes(rank: int, port: int, alone: str, together: str) -> None:
     torch.set_num_threads(1)
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    dist.init_process_group("gloo", rank=rank, world_size=2)
+    store = dist.TCPStore("127.0.0.1", port, is_master=False)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=2)
     peers = Peers(rank, 2, dist.group.WORLD)
     save(network(28, 1, peers.group), together, peers)
     dist.barrier()
@@ -72,11 +71,9 @@ def test_two_shards_and_one_process_load_what_either_has_written_at_either_resol
     alone, together = (f"file://{tmp_path}/{name}" for name in ("alone", "together"))
     save(network(28, seed=1), alone, Peers())
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    port = store.port
-    del store
     # Importing torch takes longer than all the rest; the fork server does it once.
     mp.get_context("forkserver").set_forkserver_preload(["webssl_trainer.checkpoint.weights"])
-    mp.start_processes(two_processes, args=(port, alone, together), nprocs=2, start_method="forkserver")
+    mp.start_processes(two_processes, args=(store.port, alone, together), nprocs=2, start_method="forkserver")
     check_all_sizes(alone, Peers())
     check_all_sizes(together, Peers())
 

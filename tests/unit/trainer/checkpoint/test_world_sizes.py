@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +85,8 @@ def full(state: dict[str, Any]) -> dict[str, torch.Tensor]:
 
 
 def two_processes(rank: int, port: int, sharded: bool, uri: str, expected: Path) -> None:
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    dist.init_process_group("gloo", rank=rank, world_size=2)
+    store = dist.TCPStore("127.0.0.1", port, is_master=False)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=2)
     peers = Peers(rank, 2, dist.new_group(backend="gloo"))
     train_and_save(peers, sharded, uri)
     load_and_compare(peers, sharded, uri, expected)
@@ -105,7 +104,5 @@ def test_what_two_processes_saved_loads_in_two_and_in_one(tmp_path: Path, sharde
     torch.save(full(state_of(model, optimizer)), expected)
     uri = f"file://{tmp_path}/run"
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    port = store.port
-    del store
-    mp.spawn(two_processes, args=(port, sharded, uri, expected), nprocs=2)
+    mp.spawn(two_processes, args=(store.port, sharded, uri, expected), nprocs=2)
     load_and_compare(Peers(), False, uri, expected)

@@ -225,11 +225,8 @@ def test_batches_through_a_cache_are_those_without_one(
     index = packed(storage, 64, broken=frozenset({3, 50}))
     expected = pixels_of(plain := loader_of(storage, index, None, steps=8, workers=workers))
     store = ChunkStore(tmp_path / "c", 10**9, index.digest)
-    wanted = {
-        store.name(ref.shard, number)
-        for ref in index.locate_all(range(64))
-        for number in range(ref.offset // 4096, -(-(ref.offset + ref.length) // 4096))
-    }
+    refs = index.locate_all(range(64))
+    wanted = {store.name(ref.shard, (ref.offset + at) // 4096) for ref in refs for at in range(ref.length)}
     first = loader_of(
         storage, index, spec(tmp_path / "c"), steps=8, workers=workers, order=Order(7, 64, 4, 1024)
     )

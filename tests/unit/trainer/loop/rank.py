@@ -23,7 +23,9 @@ from webssl_trainer.storage import open_storage
 def main(rank: int, run_file: Path, out: Path, port: int, bad_step: int) -> None:
     """Train; the second process's pixels are NaN at `bad_step`. Leaves exit code and a digest of the weights."""
     torch.set_num_threads(1)
+    # The test keeps the store, as an agent does.
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    os.environ |= {"TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0"}
     processes = join_processes(rank, 2, rank)
     session = open_session(trainer_config(read_run(run_file)), processes, open_storage(), Seen())
 

@@ -79,7 +79,9 @@ def whole_features(objective: Objective) -> torch.Tensor:
 def main(rank: int, kind: str, out: Path, port: int) -> None:
     """Leave what was found as JSON."""
     torch.set_num_threads(1)
+    # The test keeps the store, as an agent does.
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    os.environ |= {"TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0"}
     dist.init_process_group("gloo", rank=rank, world_size=2)
     found: dict[str, Any] = {"without": train(built(kind), rank, looks=False)}
     state = torch.random.get_rng_state()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
@@ -120,14 +120,14 @@ def test_a_skipped_step_leaves_weights_teacher_and_optimizer_as_they_are(
 
 def test_what_one_process_meets_is_skipped_by_all(local_run: Callable[..., LocalRun]) -> None:
     run = local_run(steps=5)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    ranks = [_FORKS.Process(target=rank.main, args=(n, run.run_file, run.folder, port, 3)) for n in range(2)]
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    ranks = [
+        _FORKS.Process(target=rank.main, args=(n, run.run_file, run.folder, store.port, 3)) for n in range(2)
+    ]
     for process in ranks:
         process.start()
     for process in ranks:
-        process.join(timeout=240)
+        process.join(timeout=800)
     assert [process.exitcode for process in ranks] == [0, 0]
     first, second = (json.loads((run.folder / f"rank{n}.json").read_text()) for n in range(2))
     assert first == second

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import json
 import multiprocessing
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from PIL import Image
 from structlog.testing import capture_logs
 from webssl_api import exit_codes
@@ -41,10 +41,10 @@ def trained(run: LocalRun, interval: float = 0.0, wanted: bool = True) -> Sessio
     alone = Processes(torch.device("cpu"), None, Peers(), Peers())
     session = open_session(trainer_config(read_run(run.run_file)), alone, open_storage(), Seen())
     pictures = Pictures(session, wanted=wanted, interval=interval)
-    assert not wanted or pictures.ready.wait(60)
+    assert not wanted or pictures.ready.wait(300)
     loop = TrainingLoop(session, Narrator(session, 1, None, None, None), StopRequest(), pictures=pictures)
     assert loop.run() == exit_codes.COMPLETE
-    pictures.close(60)
+    pictures.close(300)
     return session
 
 
@@ -97,14 +97,12 @@ def test_a_bucket_that_takes_no_pictures_costs_the_pictures_alone(
 
 @pytest.mark.parametrize("kind", ["dino", "mae"])
 def test_sharded_networks_train_on_as_if_no_features_had_been_taken(tmp_path: Path, kind: str) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    ranks = [_FORKS.Process(target=sharded_rank.main, args=(n, kind, tmp_path, port)) for n in range(2)]
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    ranks = [_FORKS.Process(target=sharded_rank.main, args=(n, kind, tmp_path, store.port)) for n in range(2)]
     for process in ranks:
         process.start()
     for process in ranks:
-        process.join(timeout=240)
+        process.join(timeout=800)
     assert [process.exitcode for process in ranks] == [0, 0]
     for rank in range(2):
         found = json.loads((tmp_path / f"rank{rank}.json").read_text())

@@ -110,7 +110,7 @@ def test_a_storage_that_comes_back_gets_it_then(uri: str) -> None:
     storage = Moody(bad=3)
     quarantine = Quarantine(Peers(), storage, uri, KEY, interval=0.01)
     quarantine.stepped(0, step_of(report("a")), some=True)
-    for _ in range(1000):
+    for _ in range(6000):
         if storage.exists(f"{uri}/{PATH}.jsonl"):
             break
         threading.Event().wait(0.02)
