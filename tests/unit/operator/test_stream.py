@@ -53,7 +53,7 @@ class Script:
 async def test_with_an_optional_kind_go_its_objects_and_the_watch_ends() -> None:
     script, caches, woken = Script([[pod("a", 5)]], [ApiError(404, "watch", "no such kind")]), Caches(), []
     optional = replace(PODS, optional=True)
-    await asyncio.wait_for(follow(script, optional, "", caches, woken.append), 10)  # type: ignore[arg-type]
+    await asyncio.wait_for(follow(script, optional, "", caches, woken.append), 60)  # type: ignore[arg-type]
     assert versions(caches) == {}
     assert woken == [Key("default", "small"), Key("default", "small")]
 
@@ -61,7 +61,7 @@ async def test_with_an_optional_kind_go_its_objects_and_the_watch_ends() -> None
 async def play(lists: list[list[Raw]], watches: list[list[Raw] | ApiError]) -> tuple[Script, Caches]:
     script, caches = Script(lists, watches), Caches()
     task = asyncio.create_task(follow(script, PODS, "", caches, lambda key: None))  # type: ignore[arg-type]
-    await asyncio.wait_for(script.quiet.wait(), 10)
+    await asyncio.wait_for(script.quiet.wait(), 60)
     task.cancel()
     return script, caches
 

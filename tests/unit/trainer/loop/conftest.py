@@ -25,6 +25,10 @@ from webssl_trainer.checkpoint.steplog import Record
 from webssl_trainer.rendezvous.file import FileBackend
 from webssl_trainer.storage import FsspecStorage
 
+from tests.unit.trainer.loop import braked
+
+_ROOT = Path(__file__).parents[4]
+
 
 class LocalRun:
     """One run in a folder, and the agents that were started for it."""
@@ -60,13 +64,25 @@ class LocalRun:
             yaml.safe_dump({"name": "local", "namespace": "default", "uid": "uid-1", "spec": self._spec})
         )
         self.rendezvous = folder / "rendezvous.json"
+        self._brake = folder / "brake"
 
     def want(self, workers: int) -> None:
         """What the operator does in a cluster."""
         FileBackend(self.rendezvous).want(workers)
 
+    def hold(self, step: int, seconds: float = 5.0) -> None:
+        """Of agents that start from now on: from a step on each step waits so long, until `release`; see `braked`."""
+        beside = self._brake.with_suffix(".new")
+        beside.write_text(f"{step} {seconds}")
+        beside.rename(self._brake)
+
+    def release(self) -> None:
+        """Let go on what is held."""
+        self._brake.unlink()
+
     def start(self, slot: int, **env: str) -> None:
         """Start the agent of one worker."""
+        module = braked.__name__ if self._brake.exists() else "webssl_trainer.launch"
         environment = {
             **os.environ,
             "OMP_NUM_THREADS": "1",
@@ -80,14 +96,15 @@ class LocalRun:
             "WEBSSL_SCRATCH": str(self.folder / "scratch"),
             "WEBSSL_TERMINATION_LOG": str(self.folder / f"termination-{slot}"),
             "JOB_COMPLETION_INDEX": str(slot),
-            "WEBSSL_LAST_CALL": "8",
-            "WEBSSL_BEAT": "1",
+            "WEBSSL_LAST_CALL": "120",  # a machine may be slow to start the second of two
+            "WEBSSL_BEAT": "20",  # nobody is dead because it stood still for some seconds
+            braked.BRAKE: str(self._brake),
             "WEBSSL_POLL": "0.3",
             **env,
         }
         with (self.folder / f"agent-{slot}.log").open("ab") as log:
             self._agents[slot] = subprocess.Popen(
-                [sys.executable, "-m", "webssl_trainer.launch"], env=environment, stdout=log, stderr=log
+                [sys.executable, "-m", module], env=environment, stdout=log, stderr=log, cwd=_ROOT
             )
 
     def kill(self, slot: int) -> None:
@@ -100,7 +117,7 @@ class LocalRun:
         """SIGTERM the agent, as an eviction does; its exit code."""
         agent = self._agents.pop(slot)
         agent.send_signal(signal.SIGTERM)
-        return agent.wait(60)
+        return agent.wait(300)
 
     def send(self, slot: int, number: signal.Signals) -> None:
         """Send the agent a signal."""
@@ -118,6 +135,10 @@ class LocalRun:
     def steps_logged(self) -> int:
         """Steps that rank 0 has logged so far, in all attempts."""
         return self.logs().count('"event": "step"')
+
+    def progress(self) -> list[str]:
+        """Attempt and step that each agent's processes have told it."""
+        return [path.read_text() for path in self.folder.glob("scratch/webssl-*/progress")]
 
     def logs(self) -> str:
         """All that the agents and their processes have written."""

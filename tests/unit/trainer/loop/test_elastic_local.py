@@ -70,10 +70,13 @@ def test_the_worker_that_holds_rank_0_and_the_store_is_killed_and_comes_back(
     local_run: Runs, undisturbed: Any
 ) -> None:
     run = local_run(steps=STEPS, workers=2)
+    run.hold(8, seconds=60)
     run.start(0)
     run.start(1)
-    run.wait_until(lambda: run.checkpoints() and run.steps_logged() >= 8, "eight steps and a checkpoint")
+    run.wait_until(lambda: run.checkpoints() and run.steps_logged() == 8, "eight steps and a checkpoint")
+    run.wait_until(lambda: run.progress() == ["1 8", "1 8"], "both agents know of eight steps")
     run.kill(0)
+    run.release()
     run.start(0)
     assert [run.wait(0), run.wait(1)] == [0, 0], run.logs()[-8000:]
     assert_same_training(run, undisturbed)
@@ -83,15 +86,21 @@ def test_the_worker_that_holds_rank_0_and_the_store_is_killed_and_comes_back(
 
 
 def test_two_workers_become_one_and_two_again(local_run: Runs, undisturbed: Any) -> None:
-    run = local_run(steps=400, workers=2)
+    run = local_run(steps=2 * STEPS, workers=2)
+    run.hold(3)
     run.start(0)
     run.start(1)
     run.wait_until(lambda: run.steps_logged() >= 3, "three steps")
     assert run.terminate(1) == exit_codes.RETRY, "a stopped worker is not a complete one"
+    run.want(1)
     run.wait_until(lambda: '"size": 1' in run.logs(), "a round of one")
     before = run.steps_logged()
+    run.hold(before + 3)
     run.wait_until(lambda: run.steps_logged() >= before + 3, "three steps alone")
+    run.want(2)
     run.start(1)
+    run.wait_until(lambda: run.logs().count('"size": 2') >= 4, "a second round of two")
+    run.release()
     assert [run.wait(0), run.wait(1)] == [0, 0], run.logs()[-8000:]
     steps = run.steps()
     sizes = [step["world_size"] for step in steps]
@@ -105,9 +114,11 @@ def test_a_flipped_byte_in_the_newest_checkpoint_makes_the_resume_fall_back_and_
     local_run: Runs, undisturbed: Any
 ) -> None:
     run = local_run(steps=STEPS, workers=1)
+    run.hold(12, seconds=60)
     run.start(0)
     run.wait_until(lambda: len(run.checkpoints()) >= 2, "two checkpoints")
     run.kill(0)
+    run.release()
     newest = run.checkpoints()[-1]
     damaged = newest / "00000-00000.distcp"
     data = bytearray(damaged.read_bytes())

@@ -91,7 +91,7 @@ def test_storage_that_is_away_makes_the_watch_look_again(tmp_path: Path) -> None
     (tmp_path / "asked").write_text("3")
     watch = ProfileWatch(tmp_path / "signalled", tmp_path / "asked", is_done, poll=0.01)
     came = threading.Event()
-    for _ in range(1000):
+    for _ in range(6000):
         if (request := watch.take()) is not None:
             break
         came.wait(0.01)
@@ -126,11 +126,13 @@ def traced_run(local_run: Callable[..., LocalRun]) -> LocalRun:
     """A run that was asked by file before it began, and by a signal to its agent in its course; it has come to its end."""
     run = local_run(steps=120, workers=1)
     (run.folder / "profile").write_text("2")
+    run.hold(20, seconds=0.5)
     run.start(0)
     traces = run.folder / "bucket" / "profiles"
     run.wait_until(lambda: len(list(traces.glob("*.gz"))) == 1, "the trace that the file asks for")
     run.send(0, signal.SIGUSR2)
     run.wait_until(lambda: len(list(traces.glob("*.gz"))) == 2, "the trace that the signal asks for")
+    run.release()
     assert run.wait(0) == 0, run.logs()[-8000:]
     return run
 
