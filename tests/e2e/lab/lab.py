@@ -55,10 +55,10 @@ class Lab:
                 return False
             return True
 
-        wait_for(lambda: not there(), 90, f"the earlier {name} of {plural} to go")
+        wait_for(lambda: not there(), 240, f"the earlier {name} of {plural} to go")
         self.custom.create_namespaced_custom_object(*place, manifest)
 
-    def delete(self, name: str, limit: float = 90) -> None:
+    def delete(self, name: str, limit: float = 240) -> None:
         """Delete a run and wait until its pods are gone."""
         try:
             self.custom.delete_namespaced_custom_object(
@@ -115,7 +115,7 @@ class Lab:
         found = self.core.list_namespaced_pod(OPERATOR_NAMESPACE, label_selector=OPERATOR_SELECTOR).items
         return [pod.metadata.name for pod in found]
 
-    def until(self, name: str, what: str, true: Callable[[RunStatus], bool], limit: float = 240) -> RunStatus:
+    def until(self, name: str, what: str, true: Callable[[RunStatus], bool], limit: float = 480) -> RunStatus:
         """Wait until the run's status fulfils `true`; a run that fails meanwhile ends the wait."""
 
         def look() -> RunStatus | None:
@@ -140,7 +140,7 @@ class Lab:
             ),
         )
 
-    def until_done(self, name: str, limit: float = 420) -> RunStatus:
+    def until_done(self, name: str, limit: float = 800) -> RunStatus:
         """Wait until the run has succeeded."""
         return self.until(name, "success", lambda s: s.phase is Phase.SUCCEEDED, limit)
 

@@ -30,8 +30,8 @@ class Witness:
     def events(self, event: str) -> list[dict[str, Any]]:
         """All structured log records of that name, over all pods."""
         records = []
-        for lines in self._lines.values():
-            for line in lines:
+        for lines in list(self._lines.values()):
+            for line in list(lines):
                 if line.startswith("{"):
                     try:
                         record = json.loads(line)
@@ -43,13 +43,13 @@ class Witness:
 
     def text(self) -> str:
         """Everything, for a failing test's message."""
-        return "\n".join(f"--- {pod}\n" + "\n".join(lines[-40:]) for pod, lines in self._lines.items())
+        return "\n".join(f"--- {pod}\n" + "\n".join(lines[-40:]) for pod, lines in list(self._lines.items()))
 
     def stop(self) -> None:
         """Stop following once the streams have ended."""
         self._stop.set()
         for thread in [self._watcher, *self._threads]:
-            thread.join(timeout=15)
+            thread.join(timeout=120)
 
     def _watch(self) -> None:
         selector = f"{labels.RUN}={self._run},{labels.ROLE}={labels.ROLE_WORKER}"
@@ -68,11 +68,19 @@ class Witness:
             time.sleep(0.3)
 
     def _follow(self, pod: str) -> None:
-        try:
-            stream = self._core.read_namespaced_pod_log(
-                pod, self._namespace, follow=True, _preload_content=False
-            )
-            for line in stream:
-                self._lines[pod].append(line.decode(errors="replace").rstrip("\n"))
-        except (client.ApiException, HTTPError):
-            return  # the pod is gone; what it said so far is kept
+        while True:
+            lines: list[str] = []
+            try:
+                stream = self._core.read_namespaced_pod_log(
+                    pod, self._namespace, follow=True, _preload_content=False
+                )
+                for line in stream:
+                    lines.append(line.decode(errors="replace").rstrip("\n"))
+                    if len(lines) > len(self._lines[pod]):
+                        self._lines[pod] = lines
+                return
+            except (client.ApiException, HTTPError) as error:
+                # Gone: what it said so far is kept. Else a busy node has not answered: from the first line again.
+                if self._stop.is_set() or getattr(error, "status", None) == 404:
+                    return
+            time.sleep(0.3)

@@ -55,7 +55,7 @@ def test_of_many_pods_at_once_exactly_one_trains_and_the_others_wait_with_its_pr
     seen = threading.Event()
 
     def train() -> None:
-        assert seen.wait(30)  # until somebody waits
+        assert seen.wait(120)  # until somebody waits
         finish(uri)
 
     def progress(what: str, done: int, total: int) -> None:
@@ -71,7 +71,7 @@ def test_of_many_pods_at_once_exactly_one_trains_and_the_others_wait_with_its_pr
     for thread in pods:
         thread.start()
     for thread in pods:
-        thread.join(60)
+        thread.join(240)
     assert sorted(trained) == [False, False, False, True]
     assert ("steps of another pod", 2, STEPS) in told
 

@@ -24,7 +24,8 @@ from webssl_trainer.rendezvous.state import (
     encode,
 )
 
-TIMING = Timing(beat=0.3, misses=10, poll=0.05, patience=Patience(last_call=30, stragglers=60))
+# No thread that stands still for a while is taken for dead.
+TIMING = Timing(beat=0.3, misses=400, poll=0.05, store=120, patience=Patience(last_call=120, stragglers=120))
 
 
 def test_a_state_survives_its_json_form() -> None:
