@@ -72,7 +72,7 @@ def kubeconform(
             f"{folder}/{schemas.LOCATION}",
             "-",
         ]
-        return subprocess.run(argv, input=manifests, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(argv, input=manifests, capture_output=True, text=True, timeout=300, check=False)
 
     return check
 
@@ -103,7 +103,7 @@ def release(installed_helm: Helm, server: Server) -> Iterator[str]:
     """The chart as `make demo` installs it."""
     installed_helm.must("install", "webssl", CHART, "--namespace", NAMESPACE, "--create-namespace")
     server.kubectl.wait("Established", *(f"crd/{crd}" for crd in CRDS))
-    wait_until(lambda: owners_known(server), "the kinds known as owners", 90, "look at the API server's log")
+    wait_until(lambda: owners_known(server), "the kinds known as owners", 300, "look at the API server's log")
     yield "webssl"
     installed_helm.must("uninstall", "webssl", "--namespace", NAMESPACE, "--ignore-not-found")
     server.kubectl("delete", "crd", *CRDS, "--ignore-not-found")

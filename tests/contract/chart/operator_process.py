@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from webssl_localcluster.processes import wait_until
 
 from tests.contract.chart.programs import NAMESPACE
 from tests.contract.chart.server import Server
+from tests.contract.ports import free_ports
 
 DEPLOYMENT = "webssl-webssl-operator"
 
@@ -44,7 +44,7 @@ class OperatorProcess:
     def get(self, port: int, path: str) -> httpx.Response | None:
         """The answer to a request, or None when nothing listens."""
         try:
-            return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=5, trust_env=False)
+            return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=60, trust_env=False)
         except httpx.HTTPError:
             return None
 
@@ -57,7 +57,7 @@ class OperatorProcess:
 @contextmanager
 def operator(server: Server, folder: Path) -> Iterator[OperatorProcess]:
     """Runs the operator as the chart's Deployment in the server would; stops it at the end."""
-    health, metrics = _free_ports(2)
+    health, metrics = free_ports(2)
     environment = chart_environment(server) | {
         "KUBECONFIG": str(_kubeconfig(server, folder)),
         "WEBSSL_HEALTH_PORT": str(health),
@@ -74,12 +74,12 @@ def operator(server: Server, folder: Path) -> Iterator[OperatorProcess]:
         )
     running = OperatorProcess(process, log, health, metrics)
     try:
-        wait_until(running.ready, "operator ready", 60, f"look at {log}")
+        wait_until(running.ready, "operator ready", 180, f"look at {log}")
         yield running
     finally:
         process.terminate()
         try:
-            process.wait(30)
+            process.wait(120)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -123,11 +123,3 @@ def _kubeconfig(server: Server, folder: Path) -> Path:
     path.write_text(yaml.safe_dump(content))
     path.chmod(0o600)
     return path
-
-
-def _free_ports(count: int) -> Sequence[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports

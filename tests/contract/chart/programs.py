@@ -31,7 +31,7 @@ class Helm:
     def run(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
         place = ["--kubeconfig", str(self._kubeconfig)] if self._kubeconfig else []
         argv = [str(self._binary), *(str(word) for word in words), *place]
-        return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
 
     def must(self, *words: str | Path) -> str:
         done = self.run(*words)
@@ -51,7 +51,7 @@ def go_module(tools: Toolbox, module: str, folder: Path) -> Path:
         [go, "mod", "download", "-json", module],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
         cwd=folder,
     )

@@ -52,7 +52,7 @@ def found(server: Server, kind: str, name: str, namespace: str) -> dict[str, Any
     return json.loads(text) if text.strip() else None
 
 
-def until(check: Callable[[], object], what: str, process: OperatorProcess, seconds: float = 60) -> None:
+def until(check: Callable[[], object], what: str, process: OperatorProcess, seconds: float = 180) -> None:
     """Waits for `check`; a failure shows the operator's log."""
     wait_until(lambda: bool(check()), what, seconds, f"the operator's log:\n{process.log()[-4000:]}")
 

@@ -63,7 +63,7 @@ def with_audit(cluster: LocalCluster, folder: Path) -> Path:
     kept = [word for word in plain.argv if not str(word).startswith("--enable-admission-plugins")]
     cluster.processes.ensure(replace(plain, argv=[*kept, *flags]))
     ready = control_plane.Probe(cluster.plan, cluster.authority)
-    cluster.processes.wait("kube-apiserver", ready, 90, "look at its log")
+    cluster.processes.wait("kube-apiserver", ready, 300, "look at its log")
     return log
 
 

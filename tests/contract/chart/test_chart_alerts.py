@@ -24,7 +24,7 @@ def promtool(tools: Toolbox) -> Promtool:
 
     def run(*words: str | Path) -> str:
         argv = [str(tools.path("promtool")), *(str(word) for word in words)]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 

@@ -65,11 +65,9 @@ def test_whoever_may_edit_a_namespace_may_edit_its_runs_and_viewers_may_read_the
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": group}],
         }
         server.kubectl.apply([binding])
-    # Aggregation is done by a controller, a moment after the roles appear.
-    wait_until(
-        lambda: may(server, "ann", "create", CRD, "default", "writers"), "aggregation", 30, "controller's log"
-    )
-    assert may(server, "eve", "list", CRD, "default", "readers")
+    # Aggregation is done by a controller, role by role, a moment after the roles appear.
+    for asked in (("ann", "create", CRD, "default", "writers"), ("eve", "list", CRD, "default", "readers")):
+        wait_until(lambda asked=asked: may(server, *asked), f"aggregation for {asked[0]}", 180, "its log")
     assert not may(server, "eve", "create", CRD, "default", "readers")
     assert may(server, "ann", "create", CRD, "default", "writers")
     assert may(server, "ann", "delete", CRD, "default", "writers")

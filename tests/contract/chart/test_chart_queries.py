@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from webssl_localcluster.processes import wait_until
 from webssl_localcluster.tools.install import Toolbox
 
 from tests.contract.chart.programs import CHART
+from tests.contract.ports import free_ports
 
 DASHBOARDS = CHART / "files" / "dashboards"
 VARIABLES = {"namespace": "default", "run": "demo"}
@@ -26,8 +26,7 @@ def prometheus(tools: Toolbox, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """Scrapes itself and nothing else."""
     tools.system()
     folder = tmp_path_factory.mktemp("prometheus")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_ports(1)[0]}"
     config = folder / "prometheus.yaml"
     scrape = {"job_name": "self", "scrape_interval": "1s", "static_configs": [{"targets": [address]}]}
     config.write_text(yaml.safe_dump({"scrape_configs": [scrape]}))
@@ -41,12 +40,12 @@ def prometheus(tools: Toolbox, tmp_path_factory: pytest.TempPathFactory) -> Iter
     try:
         up = [DashboardQuery("board", "panel", "up")]
         wait_until(
-            lambda: _has_scraped(f"http://{address}", up), "a first scrape", 60, f"look at {folder}/log"
+            lambda: _has_scraped(f"http://{address}", up), "a first scrape", 180, f"look at {folder}/log"
         )
         yield f"http://{address}"
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
 def _has_scraped(url: str, queries: list[DashboardQuery]) -> bool:

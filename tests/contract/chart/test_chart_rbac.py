@@ -149,7 +149,7 @@ def _lose_a_node(running: OperatorProcess, server: Server) -> None:
     budget = labels.job_name("small")
     until(lambda: found(server, "poddisruptionbudget", budget, "lived"), "a disruption budget", running)
     server.kubectl("delete", "pod", name, "--namespace=lived", "--grace-period=1", "--wait=false")
-    until(lambda: found(server, "pod", name, "lived") is None, "the pod on the lost node buried", running, 90)
+    until(lambda: found(server, "pod", name, "lived") is None, "the pod on the lost node buried", running)
 
 
 def _pause(running: OperatorProcess, server: Server) -> None:
@@ -180,12 +180,13 @@ def test_a_run_has_all_its_children(lived: OperatorProcess, server: Server) -> N
         ("rolebinding", labels.service_account_name("small")),
         ("service", labels.job_name("small")),
     ):
-        assert found(server, kind, name, "children"), (kind, name)
+        until(lambda kind=kind, name=name: found(server, kind, name, "children"), f"{kind} {name}", lived)
 
 
 def test_the_pods_of_a_run_get_the_images_that_the_chart_names(
     lived: OperatorProcess, server: Server
 ) -> None:
+    until(lambda: pods_of(server, "children"), "worker pods", lived)
     (container,) = pods_of(server, "children")[0]["spec"]["containers"]
     assert container["image"] == "localhost/webssl/trainer:0.1.0"
 
@@ -231,7 +232,7 @@ def _missed(right: Right, rules: list[dict[str, Any]], process: OperatorProcess,
         wait_until(
             lambda: not may(server, SERVICE_ACCOUNT, right.verb, resource, "default", flags=words),
             "the role",
-            30,
+            180,
             "?",
         )
         before = server.mark()

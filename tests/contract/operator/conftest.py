@@ -28,12 +28,12 @@ def kubeconfig(
 
 
 @pytest.fixture(scope="session")
-def start_operator(kubeconfig: Path) -> Iterator[Callable[[str, str], OperatorProcess]]:
-    """Starts operators by name and Lease; those that are left at the end are stopped."""
+def start_operator(kubeconfig: Path) -> Iterator[Callable[..., OperatorProcess]]:
+    """Starts operators by name, Lease and its seconds; those that are left at the end are stopped."""
     started: list[OperatorProcess] = []
 
-    def start(name: str, lease: str) -> OperatorProcess:
-        started.append(OperatorProcess(kubeconfig, kubeconfig.parent, name, lease))
+    def start(name: str, lease: str, **given: int) -> OperatorProcess:
+        started.append(OperatorProcess(kubeconfig, kubeconfig.parent, name, lease, **given))
         return started[-1]
 
     yield start
@@ -43,7 +43,7 @@ def start_operator(kubeconfig: Path) -> Iterator[Callable[[str, str], OperatorPr
 
 
 @pytest.fixture(scope="session")
-def _operator(start_operator: Callable[[str, str], OperatorProcess]) -> OperatorProcess:
+def _operator(start_operator: Callable[..., OperatorProcess]) -> OperatorProcess:
     return start_operator("operator-of-the-tests", "webssl-operator")
 
 

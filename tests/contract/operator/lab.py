@@ -19,7 +19,7 @@ from tests.manifests.valid import valid_run
 
 T = TypeVar("T")
 Raw = dict[str, Any]
-PATIENCE = 90.0
+PATIENCE = 180.0
 
 
 class Lab:

@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import httpx
 
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+from tests.contract.ports import free_ports
 
 
 class OperatorProcess:
-    """`python -m webssl_operator` with a name, against one kubeconfig."""
+    """`python -m webssl_operator` with a name, against one kubeconfig.
 
-    def __init__(self, kubeconfig: Path, folder: Path, name: str, lease: str) -> None:
+    seconds: of its Lease. A leader that cannot renew it for two thirds of that ends, and with it all tests after.
+    """
+
+    def __init__(self, kubeconfig: Path, folder: Path, name: str, lease: str, seconds: int = 30) -> None:
         self.log = folder / f"{name}.log"
-        self.health, self.metrics = free_port(), free_port()
+        self.health, self.metrics = free_ports(2)
         environment = {
             **os.environ,
             "KUBECONFIG": str(kubeconfig),
             "POD_NAME": name,
             "WEBSSL_LEASE_NAME": lease,
-            "WEBSSL_LEASE_SECONDS": "5",
+            "WEBSSL_LEASE_SECONDS": str(seconds),
             "WEBSSL_HEALTH_PORT": str(self.health),
             "WEBSSL_METRICS_PORT": str(self.metrics),
             "WEBSSL_TRAINER_IMAGE": "example/trainer:1",
@@ -48,14 +45,14 @@ class OperatorProcess:
     def probe(self, path: str) -> int:
         """HTTP status of a probe; 0 while nobody answers."""
         try:
-            return httpx.get(f"http://127.0.0.1:{self.health}{path}", trust_env=False).status_code
+            return httpx.get(f"http://127.0.0.1:{self.health}{path}", timeout=60, trust_env=False).status_code
         except httpx.TransportError:
             return 0
 
     def series(self, name: str) -> float | None:
         """Value of a series without labels; None when there is none yet."""
         try:
-            text = httpx.get(f"http://127.0.0.1:{self.metrics}/metrics", trust_env=False).text
+            text = httpx.get(f"http://127.0.0.1:{self.metrics}/metrics", timeout=60, trust_env=False).text
         except httpx.TransportError:
             return None
         values = [line.split()[-1] for line in text.splitlines() if line.startswith(f"{name} ")]
@@ -72,10 +69,10 @@ class OperatorProcess:
     def kill(self) -> None:
         """As a power cut."""
         self._process.kill()
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=120)
 
     def stop(self) -> int:
         """As the kubelet does; returns the exit code."""
         if self.alive():
             self._process.terminate()
-        return self._process.wait(timeout=60)
+        return self._process.wait(timeout=300)

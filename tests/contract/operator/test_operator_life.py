@@ -120,7 +120,7 @@ def test_no_room_for_a_worker_shrinks_the_run(lab: Lab) -> None:
     assert status.shrunk is not None
     assert status.shrunk.workers == 1
     lab.until("one worker", lambda: lab.job("r").spec.parallelism, lambda seen: seen == 1)
-    assert lab.config_map("r-rendezvous").data["workers"] == "1"
+    lab.until("its number", lambda: lab.config_map("r-rendezvous").data["workers"], lambda seen: seen == "1")
     lab.core.delete_node(name)
 
 

@@ -62,7 +62,7 @@ class Pods:
         cluster = raw["clusters"][0]["cluster"]
         trusted = base64.b64decode(cluster["certificate-authority-data"]).decode()
         context = ssl.create_default_context(cadata=trusted)
-        client = httpx.Client(base_url=cluster["server"], verify=context, timeout=10)
+        client = httpx.Client(base_url=cluster["server"], verify=context, timeout=60)
 
         def sink_at(address: str) -> ConfigMapSink:
             parts = urlsplit(address)

@@ -71,7 +71,7 @@ def opened(chromium: Path, file: Path, *flags: str) -> subprocess.CompletedProce
         *flags,
         file.as_uri(),
     ]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     return done
 

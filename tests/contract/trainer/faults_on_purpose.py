@@ -54,7 +54,7 @@ ON_THE_WAY: dict[str, Callable[[World], spoil.Rule]] = {
     "503 SlowDown": lambda _: some(spoil.error(503, "SlowDown")),
     "500": lambda _: some(spoil.error(500, "InternalError")),
     "connection reset mid-body": lambda _: some(spoil.reset_mid_body),
-    "stall of 30 s": lambda _: some(spoil.stall(6.0), times=1),
+    "stall of 30 s": lambda _: some(spoil.stall(300.0), times=1),
     "server killed and restarted": killed,
 }
 FOREVER: dict[str, Callable[[World], spoil.Rule]] = {

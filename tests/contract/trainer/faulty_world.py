@@ -62,15 +62,15 @@ class World:
     past: Storage
     keys_file: Path
 
-    def client(self, kind: str, patience: float = 120.0) -> Storage:
+    def client(self, kind: str, patience: float = 120.0, quiet: float = 2.0) -> Storage:
         """A new client of a kind that goes through the proxy; the first use of one takes a second.
 
-        It asks for nothing twice, so that what is counted is what the proxy did.
+        It asks for nothing twice, so that what is counted is what the proxy did. quiet: seconds of silence that it bears.
         """
         patient = RetryPolicy(patience, 0.02, 0.2)
         return open_storage(
-            StorageOptions(endpoint=self.proxy.url, region="us-east-1", read_timeout=2.0, retry=patient,
-                           client=kind, hedging=HedgePolicy(share=0.0))
+            StorageOptions(endpoint=self.proxy.url, region="us-east-1", connect_timeout=60.0, read_timeout=quiet,
+                           retry=patient, client=kind, hedging=HedgePolicy(share=0.0))
         )  # fmt: skip
 
     def open_set(self, name: str, changed: dict[int, Sample]) -> OpenData:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -14,19 +13,9 @@ from webssl_localcluster.progress import Reporter
 from webssl_localcluster.s3 import S3Access, answers, make_bucket
 from webssl_localcluster.tools.install import Toolbox
 
+from tests.contract.ports import free_ports
+
 _PARTS = ("master", "volume", "filer")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody uses now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for item in sockets:
-            item.bind(("127.0.0.1", 0))
-        return [item.getsockname()[1] for item in sockets]
-    finally:
-        for item in sockets:
-            item.close()
 
 
 class S3Server:
@@ -62,7 +51,7 @@ class S3Server:
         """Start it and wait until it answers."""
         with (self._folder / "weed.log").open("ab") as log:
             self._server = subprocess.Popen(self._command, stdout=log, stderr=log)
-        until = time.monotonic() + 120
+        until = time.monotonic() + 300
         while not _ready(self.access, self._bucket):
             if self._server.poll() is not None or time.monotonic() > until:
                 raise AssertionError((self._folder / "weed.log").read_text()[-4000:])

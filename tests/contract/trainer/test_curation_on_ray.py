@@ -73,12 +73,19 @@ def test_ray_makes_the_table_of_threads_and_listens_on_the_loopback_only(tmp_pat
         ResolvedCuration(name="score", namespace="team", uid="1", spec=ray).to_yaml()
     )
     env = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    pod = subprocess.Popen(
-        [sys.executable, "-m", "webssl_trainer.curation", "ray", "--curation", f"{tmp_path}/curation.yaml"],
-        env={**env, "WEBSSL_REPORT": f"{base}/reports", "WEBSSL_SCRATCH": str(tmp_path)},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    with (tmp_path / "log").open("wb") as log:  # nobody reads it meanwhile: a pipe would fill up
+        pod = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "webssl_trainer.curation",
+                "ray",
+                "--curation",
+                f"{tmp_path}/curation.yaml",
+            ],
+            env={**env, "WEBSSL_REPORT": f"{base}/reports", "WEBSSL_SCRATCH": str(tmp_path)},
+            stderr=log,
+        )
     heard: set[str] = set()
     try:
         while pod.poll() is None:
@@ -86,7 +93,8 @@ def test_ray_makes_the_table_of_threads_and_listens_on_the_loopback_only(tmp_pat
             time.sleep(0.5)
     finally:
         pod.kill()
-    assert pod.returncode == 0, pod.communicate()[1]
+        pod.wait()
+    assert pod.returncode == 0, (tmp_path / "log").read_text()[-8000:]
     assert heard, "Ray was seen listening"
     assert {address for address in heard if not address.startswith(LOOPBACK)} == set()
 

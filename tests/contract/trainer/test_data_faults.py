@@ -131,7 +131,7 @@ def test_what_no_skipping_mends_ends_with_an_error_that_names_the_mend(
     else:
         world.proxy.rule = FOREVER[fault.name](world)
     with pytest.raises(Exception, match=MENDS[fault.name]) as raised:
-        see(world.client(kind, patience=3.0), data, most=most)
+        see(world.client(kind, patience=3.0, quiet=60.0), data, most=most)
     code = exit_codes.USER_ERROR if fault.outcome is Outcome.ENDS_RUN else exit_codes.RETRY
     assert exit_code_of(raised.value) == code
 

@@ -117,15 +117,18 @@ def test_six_hundred_requests_share_a_few_connections_and_no_more_than_allowed_a
     storage = place.direct(connections=8, hedging=HedgePolicy(share=0.0))
     under_way, most = [0], [0]
 
+    def rule(_: Handler) -> Spoil | None:  # the proxy's lock is held
+        under_way[0] += 1
+        most[0] = max(most[0], under_way[0])
+        return counted
+
     def counted(handler: Handler, answer: spoil.Answer) -> None:
-        with place.proxy.lock:
-            under_way[0] += 1
-            most[0] = max(most[0], under_way[0])
-        handler.answer(answer)
+        # Before the answer goes: the client may ask for more as soon as it has it.
         with place.proxy.lock:
             under_way[0] -= 1
+        handler.answer(answer)
 
-    place.proxy.rule = lambda _: counted
+    place.proxy.rule = rule
     connections, requests = place.proxy.connections, place.proxy.requests
     for _ in range(3):
         storage.cat_ranges(spans(200))
@@ -147,33 +150,39 @@ def test_a_closing_loader_does_not_wait_for_a_silent_server(place: Place) -> Non
 
 
 def slow_once(number: int) -> spoil.Rule:
-    """Of the requests of objects, the one with this number stops after half of its body."""
+    """Of the requests of objects, the one with this number stops after half of its body, for longer than anybody waits."""
     seen = [0]
 
     def rule(handler: Handler) -> Spoil | None:
         seen[0] += 1
-        return spoil.stall(20.0) if seen[0] == number else None
+        return spoil.stall(300.0) if seen[0] == number else None
 
     return rule
 
 
 def test_a_read_that_hangs_is_asked_for_again_and_the_second_answer_is_taken(place: Place) -> None:
-    storage = place.direct()
+    # A busy machine makes others slow, too; they are asked for again as well, and take no second request from this one.
+    storage = place.direct(hedging=HedgePolicy(shortest=1.0, share=1.0, most_at_once=100), read_timeout=200.0)
     storage.cat_ranges(spans(100))
     place.proxy.rule = slow_once(10)
     assert storage.cat_ranges(spans(40)) == bytes_of(spans(40))
-    assert storage.hedges == {"sent": 1, "won": 1}
+    assert storage.hedges["sent"] >= storage.hedges["won"] >= 1
     assert storage.retries == 0
 
 
 def test_a_storage_that_throttles_is_asked_for_nothing_twice(place: Place) -> None:
-    storage = place.direct(connections=16)
+    storage = place.direct(connections=16, hedging=HedgePolicy(calm_seconds=3600.0))
     storage.cat_ranges(spans(400))
     slow_downs = [0]
 
     def rule(handler: Handler) -> Spoil | None:
         slow_downs[0] += 1
         return spoil.error(503, "SlowDown") if slow_downs[0] <= 20 else late
+
+    # It has said so once before anything is late.
+    place.proxy.rule = lambda _: spoil.error(503, "SlowDown") if place.proxy.requests == asked else None
+    asked = place.proxy.requests + 1
+    assert storage.cat_ranges(spans(1)) == bytes_of(spans(1))
 
     def late(handler: Handler, answer: spoil.Answer) -> None:
         time.sleep(0.3)
@@ -188,11 +197,11 @@ def test_a_storage_that_throttles_is_asked_for_nothing_twice(place: Place) -> No
 
 
 def test_hedging_can_be_turned_off(place: Place) -> None:
-    storage = place.direct(hedging=HedgePolicy(share=0.0), read_timeout=1.0)
+    storage = place.direct(hedging=HedgePolicy(share=0.0), read_timeout=2.0)
     storage.cat_ranges(spans(100))
     place.proxy.rule = slow_once(10)
     assert storage.cat_ranges(spans(40)) == bytes_of(spans(40))
-    assert (storage.hedges["sent"], storage.retry_causes) == (0, {"timeout": 1})
+    assert (storage.hedges["sent"], set(storage.retry_causes)) == (0, {"timeout"})
 
 
 # -- processes ------------------------------------------------------------------------------------------------------
@@ -208,7 +217,9 @@ ranges = [ByteRange({URL!r}, at, at + 900) for at in range(64)]
 threading.Thread(target=storage.cat_ranges, args=(ranges,), daemon=True).start()
 time.sleep(0.8)
 """
-    done = subprocess.run([sys.executable, "-c", code], env=dict(os.environ), capture_output=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=dict(os.environ), capture_output=True, timeout=300
+    )
     assert (done.returncode, done.stderr) == (0, b"")
 
 
@@ -218,7 +229,7 @@ def test_a_forked_process_reads_by_the_usual_client(place: Place) -> None:
     queue = context.Queue()
     child = context.Process(target=_read_in_child, args=(place.proxy.url, queue))
     child.start()
-    assert queue.get(timeout=60) == (bytes_of(spans(2)), 0)
+    assert queue.get(timeout=300) == (bytes_of(spans(2)), 0)
     child.join()
 
 
