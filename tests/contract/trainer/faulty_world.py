@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +21,15 @@ from webssl_trainer.data import (
     load_data,
     prepare_data,
 )
-from webssl_trainer.storage import HedgePolicy, RetryPolicy, Storage, StorageOptions, open_storage
+from webssl_trainer.storage import (
+    HedgePolicy,
+    ReadsApart,
+    RetryPolicy,
+    Storage,
+    StorageOptions,
+    open_storage,
+    read_apart,
+)
 
 from tests.contract.trainer.fault_proxy import FaultProxy
 from tests.contract.trainer.s3_server import S3Server
@@ -70,7 +80,7 @@ class World:
         patient = RetryPolicy(patience, 0.02, 0.2)
         return open_storage(
             StorageOptions(endpoint=self.proxy.url, region="us-east-1", connect_timeout=60.0, read_timeout=quiet,
-                           retry=patient, client=kind, hedging=HedgePolicy(share=0.0))
+                           retry=patient, client="fsspec" if kind == "fsspec" else "direct", hedging=HedgePolicy(share=0.0))
         )  # fmt: skip
 
     def open_set(self, name: str, changed: dict[int, Sample]) -> OpenData:
@@ -111,16 +121,33 @@ def see(
     extras: tuple[str, ...] = (),
     most: float = 1.0,
     keep: int = 0,
+    apart: bool = False,
 ) -> Seen:
-    """What the loaders of all processes hand out together."""
+    """What the loaders of all processes hand out together.
+
+    apart: all requests are made by a reading process; else none are.
+    """
     seen = Seen()
-    for rank in range(processes):
-        with Loader(storage=storage, index=data.index, order=data.order, plan=PLAN, crops=CROPS, rank=rank,
-                    world=processes, seed=1, workers=2, steps=STEPS, max_bad_fraction=most, extras=extras,
-                    keep_bytes=keep) as loader:  # fmt: skip
-            for batch in (batch for step in loader for batch in step.batches):
-                seen.ids.update(zip(batch.positions.tolist(), batch.sample_ids, strict=True))
-                seen.stand_ins.update(batch.stand_ins)
-                seen.reports.extend(batch.broken)
-                seen.read_again += batch.read_again
+    with _reads(storage, apart) as reads:
+        for rank in range(processes):
+            with Loader(storage=storage, index=data.index, order=data.order, plan=PLAN, crops=CROPS, rank=rank,
+                        world=processes, seed=1, workers=2, steps=STEPS, max_bad_fraction=most, extras=extras,
+                        keep_bytes=keep, reads=reads) as loader:  # fmt: skip
+                for batch in (batch for step in loader for batch in step.batches):
+                    seen.ids.update(zip(batch.positions.tolist(), batch.sample_ids, strict=True))
+                    seen.stand_ins.update(batch.stand_ins)
+                    seen.reports.extend(batch.broken)
+                    seen.read_again += batch.read_again
     return seen
+
+
+@contextmanager
+def _reads(storage: Storage, apart: bool) -> Iterator[Storage | ReadsApart]:
+    if not apart:
+        yield storage
+        return
+    reads = read_apart(storage)
+    assert reads is not None
+    with closing(reads):
+        assert reads.is_up(60.0)
+        yield reads

@@ -1,4 +1,4 @@
-"""Every row of the table of faults, caused on purpose between the loader and a real S3 server, for both clients."""
+"""Every row of the table of faults, caused on purpose between the loader and a real S3 server, for both clients, here and apart."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from tests.contract.trainer.fault_proxy import fault_proxy, some
 from tests.contract.trainer.faults_on_purpose import AT_REST, CHANGED, FOREVER, MENDS, ON_THE_WAY
 from tests.contract.trainer.faulty_world import NEWER_KEYS, Seen, World, see
 from tests.contract.trainer.s3_server import S3Server
+
+APART = "apart"
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +59,9 @@ def undisturbed(world: World, whole: OpenData) -> Seen:
     return seen
 
 
-@pytest.fixture(scope="module", params=CLIENTS)
+@pytest.fixture(scope="module", params=(*CLIENTS, APART))
 def kind(request: pytest.FixtureRequest) -> str:
-    """All of it is true of both clients."""
+    """All of it is true of both clients, and of a process that reads for this one."""
     return str(request.param)
 
 
@@ -83,7 +85,7 @@ def test_what_passes_is_tried_again_and_changes_no_sample(
     storage = world.client(kind) if fault.name.startswith("keys") else shared
     before = storage.retry_causes.get(fault.cause, 0)
     world.proxy.rule = ON_THE_WAY[fault.name](world)
-    seen = see(storage, whole)
+    seen = see(storage, whole, apart=kind == APART)
     assert seen.ids == undisturbed.ids
     assert not seen.reports
     tries = (
@@ -100,7 +102,7 @@ def test_what_stays_costs_its_own_samples_only_and_is_reported_by_key_and_cause(
     data = world.open_set(f"{kind}-{named(fault)}", CHANGED.get(fault.name, {}))
     world.proxy.rule = spoil.nothing
     hit = AT_REST[fault.name](world, data)
-    seen = see(shared, data, processes=2, extras=("txt",))
+    seen = see(shared, data, processes=2, extras=("txt",), apart=kind == APART)
     own = data.order.samples_at(np.arange(len(undisturbed.ids)))
     bad = {position for position, number in enumerate(own) if number in hit}
     assert seen.stand_ins == bad
@@ -115,7 +117,7 @@ def test_spoilt_bytes_do_not_stay_in_memory(
     world: World, whole: OpenData, undisturbed: Seen, kind: str, shared: Storage
 ) -> None:
     world.proxy.rule = some(spoil.flipped)
-    seen = see(shared, whole, keep=1 << 30)
+    seen = see(shared, whole, keep=1 << 30, apart=kind == APART)
     assert seen.ids == undisturbed.ids
     assert seen.read_again > 0
 
@@ -131,7 +133,7 @@ def test_what_no_skipping_mends_ends_with_an_error_that_names_the_mend(
     else:
         world.proxy.rule = FOREVER[fault.name](world)
     with pytest.raises(Exception, match=MENDS[fault.name]) as raised:
-        see(world.client(kind, patience=3.0, quiet=60.0), data, most=most)
+        see(world.client(kind, patience=3.0, quiet=60.0), data, most=most, apart=kind == APART)
     code = exit_codes.USER_ERROR if fault.outcome is Outcome.ENDS_RUN else exit_codes.RETRY
     assert exit_code_of(raised.value) == code
 
@@ -139,4 +141,4 @@ def test_what_no_skipping_mends_ends_with_an_error_that_names_the_mend(
 def test_below_the_set_share_bad_samples_end_nothing(world: World, kind: str, shared: Storage) -> None:
     world.proxy.rule = spoil.nothing
     data = world.open_set(f"{kind}-few", dict.fromkeys(range(0, 40, 4), (b"no image", b"")))
-    assert len(see(shared, data, most=0.5).stand_ins) > 10
+    assert len(see(shared, data, most=0.5, apart=kind == APART).stand_ins) > 10

@@ -218,9 +218,10 @@ def cut_into(outs: list[U8], pixels: U8, boxes: list[Box]) -> None:
     import torch
     from torch.nn.functional import interpolate
 
+    # Views are numpy's: each call of torch gives the interpreter lock away, and has to wait for it afterwards.
     for out, box in zip(outs, boxes, strict=True):
         # A copy of the region alone is what torch knows as channels-last; of a view into the image it makes a slower one.
         apart = np.array(pixels[box.top : box.bottom, box.left : box.right])
-        region = torch.from_numpy(apart).permute(2, 0, 1)[None]
-        made = interpolate(region, out.shape[1:], mode="bicubic", antialias=True)[0]
-        torch.from_numpy(out).copy_(made.flip(-1) if box.flip else made)
+        region = torch.from_numpy(apart.transpose(2, 0, 1)[None])
+        made = interpolate(region, out.shape[1:], mode="bicubic", antialias=True)
+        out[...] = (made.flip(3) if box.flip else made).numpy()[0]

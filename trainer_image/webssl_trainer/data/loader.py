@@ -15,7 +15,7 @@ import structlog
 
 from webssl_trainer.data.assemble import Assembler, Built
 from webssl_trainer.data.batch import BadDataError, Batch, StepBatches
-from webssl_trainer.data.block_cache import BlockCache, CacheSpec
+from webssl_trainer.data.block_cache import BlockCache, CacheSpec, Source
 from webssl_trainer.data.chunk_store import ChunkStore
 from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.data.decode import MAX_PIXELS
@@ -26,7 +26,7 @@ from webssl_trainer.data.order import SampleOrder
 from webssl_trainer.data.plan import BatchPlan, micro_batch_size, micro_batches, rank_positions
 from webssl_trainer.data.small_set import KeptRanges
 from webssl_trainer.data.views import ViewMaker, ViewPool, WorkerKind
-from webssl_trainer.storage import Storage
+from webssl_trainer.storage import Storage, read_apart
 
 _log = structlog.get_logger(__name__)
 _FREE_STAND_INS = 10
@@ -94,6 +94,8 @@ class Loader(Iterator[StepBatches]):
             them, or with an empty one, is broken.
         cache: where blocks of the order are kept on a local disk; used where reading them whole pays (`read_over_used`),
             and never the cause of an error.
+        reads: what reads ranges of the shards, and stays the caller's; by default a process of its own for requests to a
+            remote storage (`ReadsApart`), and `storage` for all else, without workers, and for what is kept in memory.
         clock: seconds, for `data_wait_seconds`.
 
     Raises:
@@ -121,6 +123,7 @@ class Loader(Iterator[StepBatches]):
         keep_bytes: int = 128 << 20,
         extras: tuple[str, ...] = (),
         cache: CacheSpec | None = None,
+        reads: Source | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         if order.size != len(index):
@@ -139,16 +142,18 @@ class Loader(Iterator[StepBatches]):
         self._pool = ViewPool(ViewMaker(crops, seed, max_pixels), workers, worker_kind)
         self._kept: KeptRanges | BlockCache | None = None
         self._filling: Filling | None = None
-        if _worth_keeping(index, keep_bytes):
-            self._kept = KeptRanges(storage)
+        keep = _worth_keeping(index, keep_bytes)
+        # What is read once, or by the caller itself, is not worth a process.
+        self._apart = read_apart(storage) if reads is None and workers > 0 and not keep else None
+        self._reads: Source = reads or self._apart or storage
+        if keep:
+            self._kept = KeptRanges(self._reads)
         elif cache is not None:
-            self._kept = self._cached(storage, index, order, cache)
-        reader = storage if self._kept is None else self._kept
+            self._kept = self._cached(index, order, cache)
+        reader = self._reads if self._kept is None else self._kept
         self._assembler = Assembler(reader, index, order, crops, self._pool, seed, extras, self._stop)
 
-    def _cached(
-        self, storage: Storage, index: DataIndex, order: SampleOrder, cache: CacheSpec
-    ) -> BlockCache | None:
+    def _cached(self, index: DataIndex, order: SampleOrder, cache: CacheSpec) -> BlockCache | None:
         """The cache, with somebody who fills it; None where it does not pay, or its folder can not be used."""
         factor = read_over_used(
             order, index.span_bytes, index.image_bytes, self._world, cache.local_world, cache.chunk
@@ -161,7 +166,7 @@ class Loader(Iterator[StepBatches]):
         except OSError as error:
             _log.warning("data.cache_unused", folder=str(cache.folder), reason=str(error))
             return None
-        kept = BlockCache(storage, store, cache.chunk)
+        kept = BlockCache(self._reads, store, cache.chunk)
         share = cache.local_rank / cache.local_world
         self._filling = Filling(kept, index, order, lambda: self._first, factor, share)
         return kept
@@ -265,6 +270,8 @@ class Loader(Iterator[StepBatches]):
             self._filling.close()
         self._waiting.clear()
         self._pool.close()
+        if self._apart is not None:
+            self._apart.close()
 
     def __enter__(self) -> Self:
         return self

@@ -14,6 +14,7 @@ from webssl_trainer.storage.fsspec_storage import FsspecStorage
 from webssl_trainer.storage.hedging import HEDGES, HedgePolicy
 from webssl_trainer.storage.options import StorageOptions
 from webssl_trainer.storage.protocol import ByteRange, ObjectInfo, Storage
+from webssl_trainer.storage.reads_apart import ReadsApart, read_apart
 from webssl_trainer.storage.retry import RetryPolicy, Waiting
 
 
@@ -31,6 +32,7 @@ __all__ = [
     "FsspecStorage",
     "HedgePolicy",
     "ObjectInfo",
+    "ReadsApart",
     "RetryPolicy",
     "Storage",
     "StorageDeniedError",
@@ -43,5 +45,6 @@ __all__ = [
     "canonical",
     "join",
     "open_storage",
+    "read_apart",
     "scheme_of",
 ]

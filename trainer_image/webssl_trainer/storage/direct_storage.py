@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -50,14 +51,31 @@ class DirectStorage(FsspecStorage):
         super()._reset()
         self._clients: dict[str, DirectClients] = {}
         self._reads: dict[str, RangeReads] = {}
+        self._apart: dict[str, Counter[str]] = {"retries": Counter(), "hedges": Counter()}
         self.direct_reads = 0
+
+    @property
+    def retry_causes(self) -> Mapping[str, int]:
+        return dict(Counter(super().retry_causes) + self._apart["retries"])
 
     @property
     def hedges(self) -> Mapping[str, int]:
         """Second requests since the start of this process: `sent`, and `won`, whose answer was used."""
         with self._lock:
             made = [reads.hedges for reads in self._reads.values()]
-        return {"sent": sum(one.sent for one in made), "won": sum(one.won for one in made)}
+            apart = self._apart["hedges"]
+        return {
+            "sent": sum(one.sent for one in made) + apart["sent"],
+            "won": sum(one.won for one in made) + apart["won"],
+        }
+
+    def count_apart(self, retries: Mapping[str, int], hedges: Mapping[str, int]) -> None:
+        """Counts what a reading process did for this one; see `reads_apart`."""
+        with self._lock:
+            self._apart = {
+                "retries": self._apart["retries"] + Counter(retries),
+                "hedges": self._apart["hedges"] + Counter(hedges),
+            }
 
     def read(self, url: str, start: int | None = None, end: int | None = None) -> bytes:
         if start is None and end is None and self._is_direct(url):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import fsspec
-import s3fs
 
 from webssl_trainer.errors import UserError
 from webssl_trainer.storage import az_direct, gs_direct
@@ -27,6 +26,8 @@ def made(scheme: str, options: StorageOptions, patient: bool) -> Any:
         return _of_extra(scheme, options)
     if scheme != "s3":
         return fsspec.filesystem(scheme)
+    import s3fs  # takes as long as all else; a process that only reads does without
+
     system = fsspec.filesystem(scheme, **_s3(options))
     s3fs.core.set_custom_error_handler(is_transient)
     # s3fs pauses 0.1 s * 1.7**try, at most 15 s: 20 tries outlast a server that is gone for 3 minutes.

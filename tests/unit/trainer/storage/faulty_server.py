@@ -105,7 +105,7 @@ class Handler(BaseHTTPRequestHandler):
         if body is None:
             self.answer(404, ERROR.format(code="NoSuchKey").encode())
             return
-        start, end = self.wanted()
+        start, end = self.wanted(len(body))
         if "Range" not in self.headers:
             self.answer(200, body)
         elif start >= len(body):
@@ -113,10 +113,10 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.answer(206, body[start:end])
 
-    def wanted(self) -> tuple[int, int]:
+    def wanted(self, size: int = len(BODY)) -> tuple[int, int]:
         """First byte that is asked for, and the one behind the last, within the object."""
         start, _, last = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
-        return int(start), min(int(last) + 1, len(BODY)) if last else len(BODY)
+        return int(start), min(int(last) + 1, size) if last else size
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
