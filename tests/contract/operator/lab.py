@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from kubernetes import client
 from kubernetes.client.rest import ApiException
+from urllib3.exceptions import HTTPError
 from webssl_api import labels
 from webssl_api.reports import REPORT_KEY, EvaluationReport, TrainingReport
 from webssl_api.run import GROUP, PLURAL, VERSION
@@ -72,9 +73,11 @@ class Lab:
                     return seen
                 last: Any = seen
             except ApiException as error:
-                if error.status not in (404, 409):
+                if error.status in range(400, 500) and error.status not in (404, 409, 429):
                     raise
                 last = error.reason
+            except HTTPError as error:  # a busy server answers the next time
+                last = error
             if time.monotonic() > end:
                 raise AssertionError(f"no {what} within {seconds:.0f} s; seen last: {last}")
             time.sleep(0.2)

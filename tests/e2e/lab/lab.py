@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from kubernetes import client
+from urllib3.exceptions import HTTPError
 from webssl_api import GROUP, PLURAL, VERSION, Phase, RunStatus, WebSSLRun, labels
 from webssl_api.status import CheckpointStatus
 from webssl_cli.demo.place import Place
@@ -165,10 +166,20 @@ def wait_for(
     last: Callable[[], Any] = lambda: "",
     pause: float = 0.5,
 ) -> T:
-    """Call `look` until it returns something true. Raises LabTimeoutError with the last state after `limit` seconds."""
+    """Call `look` until it returns something true. Raises LabTimeoutError with the last state after `limit` seconds.
+
+    A busy API server may fail to answer for a while.
+    """
     end = time.monotonic() + limit
     while True:
-        found = look()
+        try:
+            found = look()
+        except client.ApiException as error:
+            if error.status in range(400, 500) and error.status != 429:
+                raise
+            found = None
+        except HTTPError:
+            found = None
         if found:
             return found
         if time.monotonic() > end:
