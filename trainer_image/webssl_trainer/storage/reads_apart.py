@@ -32,7 +32,6 @@ T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 _LOOK = 0.2
 _LONG = 1 << 20
-_TO_END = 5.0
 
 
 class _Line:
@@ -207,11 +206,8 @@ class ReadsApart:
                 return
             process, control = self._started
             control.close()
-        try:
-            process.wait(_TO_END)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()  # it has nothing to lose
+        process.wait()
 
 
 def _start(storage: DirectStorage) -> tuple[subprocess.Popen[bytes], Connection]:
