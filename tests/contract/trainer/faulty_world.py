@@ -149,5 +149,5 @@ def _reads(storage: Storage, apart: bool) -> Iterator[Storage | ReadsApart]:
     reads = read_apart(storage)
     assert reads is not None
     with closing(reads):
-        assert reads.is_up(60.0)
+        assert reads.is_up(300.0)
         yield reads

@@ -30,7 +30,7 @@ from tests.unit.trainer.storage.faulty_server import BODY, FaultyServer, fresh_s
 
 URL = "s3://bucket/object"
 LARGE = bytes(range(251)) * 20_000
-LONG_ENOUGH = 60.0
+LONG_ENOUGH = 300.0
 """Seconds after which a process that has not started, or ended, never will."""
 
 
