@@ -42,7 +42,7 @@ from benchmarks.train.commit import commit_of  # noqa: E402
 from tests.contract.trainer.s3_server import s3_server  # noqa: E402
 
 BUCKET = "bench"
-OWN = ("ours", "cached", "kept")
+OWN = ("ours", "apart", "cached", "kept")
 OTHERS = ("webdataset", "litdata", "mosaicml")
 PACKAGES = (
     "webdataset", "litdata", "mosaicml-streaming", "torch", "torchvision", "pillow", "simplejpeg", "numpy", "s3fs", "pycurl", "boto3",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from benchmarks.data.task import BATCH, WORKERS, Batches, Task
 if TYPE_CHECKING:
     from webssl_trainer.data import CacheSpec
     from webssl_trainer.data.opening import OpenData
+    from webssl_trainer.storage import ReadsApart
 
 
 def _opened(task: Task, storage: Storage) -> OpenData:
@@ -26,7 +28,11 @@ def _opened(task: Task, storage: Storage) -> OpenData:
 
 
 def ours(
-    task: Task, keep_bytes: int = 0, storage: Storage | None = None, cache: CacheSpec | None = None
+    task: Task,
+    keep_bytes: int = 0,
+    storage: Storage | None = None,
+    cache: CacheSpec | None = None,
+    reads: ReadsApart | None = None,
 ) -> Batches:
     """This project's loader: a stored index, threads; nothing is kept, as for a data set that is larger than memory."""
     from webssl_trainer.data import BatchPlan, Loader
@@ -37,11 +43,23 @@ def ours(
     steps = (min(task.samples, task.first + task.images) - task.first) // BATCH
     with Loader(
         storage=storage, index=data.index, order=data.order, plan=plan, crops=SPECS[task.crops], rank=0, world=1, seed=0,
-        start_position=task.first, steps=steps, workers=WORKERS, keep_bytes=keep_bytes, cache=cache,
+        start_position=task.first, steps=steps, workers=WORKERS, keep_bytes=keep_bytes, cache=cache, reads=reads,
     ) as loader:  # fmt: skip
         for step in loader:
             for batch in step.batches:
                 yield batch.positions
+
+
+def apart(task: Task) -> Batches:
+    """As `ours`, with a process that makes the requests from the first one on, as in a run that is longer than this."""
+    from webssl_trainer.storage import read_apart
+
+    storage = open_storage()
+    reads = read_apart(storage)
+    assert reads is not None
+    with closing(reads):
+        assert reads.is_up(60.0)
+        yield from ours(task, storage=storage, reads=reads)
 
 
 def kept(task: Task) -> Batches:

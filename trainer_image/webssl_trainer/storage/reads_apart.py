@@ -32,6 +32,8 @@ T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 _LOOK = 0.2
 _LONG = 1 << 20
+_FEW, _PIECE = 2000, 64 << 10
+"""So many reads of this size, or as many bytes, made here cost about as much processor time as the start of a process."""
 
 
 class _Line:
@@ -99,6 +101,8 @@ class _ThereError(Exception):
 class ReadsApart:
     """The range reads of a storage, by another process as soon as that is up, and by this one until then, or if it ends.
 
+    The process is started when enough was read that its start is worth while; see `is_up`.
+
     Safe for several threads; not across a fork. What the other one counts, the storage counts.
 
     Args:
@@ -110,15 +114,16 @@ class ReadsApart:
         self._lock = threading.Lock()
         self._spare: deque[_Line] = deque()
         self._ready = self._over = False
+        self._read_here = 0
         self._started: tuple[subprocess.Popen[bytes], Connection] | None = None
 
     @property
     def process(self) -> int | None:
-        """Number of the other process; None before the first read of a remote object."""
+        """Number of the other process; None before it is started."""
         return None if self._started is None else self._started[0].pid
 
     def is_up(self, wait: float = 0.0) -> bool:
-        """Whether the other process reads; it is started by the first call.
+        """Whether the other process reads; it is started if it was not.
 
         Args:
             wait: seconds to wait for its start.
@@ -163,7 +168,7 @@ class ReadsApart:
         copied: Callable[[list[memoryview]], T],
         here: Callable[[Storage], T],
     ) -> T:
-        if any(scheme_of(item.url) not in REMOTE for item in ranges) or not self.is_up():
+        if any(scheme_of(item.url) not in REMOTE for item in ranges) or self._few(ranges) or not self.is_up():
             return here(self._storage)
         line: _Line | None = None
         try:
@@ -183,6 +188,13 @@ class ReadsApart:
             raise
         self._spare.append(line)
         return answer
+
+    def _few(self, ranges: Sequence[ByteRange]) -> bool:
+        """Whether so little was read that no process is worth its start; an approximate count, if threads read at once."""
+        if self._started is not None or self._over:
+            return False
+        self._read_here += sum(1 + (item.end - item.start) // _PIECE for item in ranges)
+        return self._read_here <= _FEW
 
     def _line(self) -> _Line:
         with suppress(IndexError):

@@ -164,12 +164,24 @@ def test_until_the_process_is_up_reads_are_made_here(
     slow.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(slow))
     apart = ReadsApart(storage)
-    assert apart.process is None
+    assert not apart.is_up()
     assert apart.cat_ranges([ByteRange(URL, 0, 9)]) == [BODY[:9]]
     assert storage.direct_reads == 1
     assert apart.process is not None
     apart.close()
     assert not lives(apart.process)
+
+
+def test_few_reads_start_no_process_and_many_do(storage: DirectStorage) -> None:
+    apart = ReadsApart(storage)
+    for at in range(100):
+        assert apart.cat_ranges([ByteRange(URL, at, 900)]) == [BODY[at:900]]
+    assert apart.process is None
+    beyond = ByteRange(URL, 9, 2_000 * (64 << 10))
+    assert apart.cat_ranges([beyond]) == [BODY[9:]]
+    assert apart.process is not None
+    assert apart.is_up(LONG_ENOUGH)
+    apart.close()
 
 
 def test_a_process_ends_with_the_one_that_started_it(server: FaultyServer) -> None:
