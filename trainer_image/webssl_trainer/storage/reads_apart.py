@@ -32,8 +32,8 @@ T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 _LOOK = 0.2
 _LONG = 1 << 20
-_FEW, _PIECE = 2000, 64 << 10
-"""So many reads of this size, or as many bytes, made here cost about as much processor time as the start of a process."""
+_FEW, _PIECE = 600, 64 << 10
+"""So many reads of this size, or as many bytes, made here cost a loader as much processor time as the start of a process."""
 
 
 class _Line:
