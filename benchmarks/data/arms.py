@@ -6,7 +6,8 @@ Each line of its input, `CROPS RECIPE SAMPLES FIRST IMAGES`, is answered by a li
 and not counted; each measurement is made in a fork that has nothing but that.
 
 Arms: ours (and apart, cached, bringing, kept, fsspec), webdataset, litdata, mosaicml, and memory, which decodes and crops the same bytes
-without any loader, two processes at once. Costs are processor seconds of the process and its workers from the making of the loader to its end.
+without any loader, two processes at once. Costs are processor seconds of the process and its workers from the
+making of the loader to its end.
 """
 
 from __future__ import annotations

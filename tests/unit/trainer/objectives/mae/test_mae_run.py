@@ -51,9 +51,11 @@ def run(tmp_path: Path) -> Iterator[LocalRun]:
 def test_a_run_that_is_stopped_goes_on_from_its_checkpoint_and_its_encoder_can_be_evaluated(
     run: LocalRun,
 ) -> None:
+    run.hold(3)
     run.start(0)
     run.wait_until(lambda: run.steps_logged() >= 3, "three steps")
     assert run.terminate(0) == exit_codes.RETRY, run.logs()[-8000:]
+    run.release()
     run.start(0)
     assert run.wait(0) == 0, run.logs()[-8000:]
     report = run.report()
