@@ -83,6 +83,9 @@ def litdata(task: Task) -> Batches:
 def mosaicml(task: Task) -> Batches:
     """MDS shards of 64 MB, shuffled by its default algorithm, with the batch size told."""
     from streaming import StreamingDataLoader, StreamingDataset
+    from streaming.base.util import clean_stale_shared_memory
+
+    clean_stale_shared_memory()  # of the process that measured before, whose state this one would take for its own
 
     class Images(StreamingDataset):
         def __getitem__(self, at: int) -> list[torch.Tensor]:
