@@ -45,6 +45,10 @@ unit: setup ## Fast tests without a cluster
 	scripts/compiler
 	$(RUN)/pytest tests/unit
 
+.PHONY: search
+search: setup ## Property tests with new examples each time, more of them where a test sets no number
+	WEBSSL_EXAMPLES=search $(RUN)/pytest -m hypothesis tests/unit
+
 .PHONY: tools
 tools: setup ## The programs of the local cluster: found, fetched or built, once (ten minutes and more)
 	[ -n "$$WEBSSL_TEST_CONTEXT" ] || $(RUN)/webssl cluster tools

@@ -17,6 +17,10 @@ from .commands import tail
 from .errors import ClusterError
 
 
+_TO_DIE = 60.0
+"""Seconds that a killed program may take to be gone: one that writes to a busy disk takes some."""
+
+
 @dataclass(frozen=True)
 class Program:
     """A program that is to run.
@@ -106,7 +110,7 @@ class Processes:
             _signal_group(pid, sig)
             if not _gone(lambda: self.pid(name) is None, grace):
                 _signal_group(pid, signal.SIGKILL)
-                if not _gone(lambda: self.pid(name) is None, 10.0):
+                if not _gone(lambda: self.pid(name) is None, _TO_DIE):
                     raise ClusterError(
                         f"{name} (pid {pid}) does not end", f"look at it: ps -o stat,wchan -p {pid}"
                     )

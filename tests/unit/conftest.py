@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 import structlog
 from hypothesis import settings
 
-# Timings never decide a test: a busy machine may stop any example for longer than hypothesis' 200 ms.
-settings.register_profile("webssl", deadline=None)
-settings.load_profile("webssl")
+# Timings never decide a test: a busy machine may stop any example for longer than hypothesis' 200 ms. And a commit is right or wrong
+# whenever it is tested: its examples are drawn from the test itself. `make search` looks for others.
+settings.register_profile("webssl", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("WEBSSL_EXAMPLES", "webssl"))
 
 
 @pytest.fixture(autouse=True)
