@@ -16,7 +16,6 @@ from pathlib import Path
 from .commands import tail
 from .errors import ClusterError
 
-
 _TO_DIE = 60.0
 """Seconds that a killed program may take to be gone: one that writes to a busy disk takes some."""
 
