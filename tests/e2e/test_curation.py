@@ -96,9 +96,7 @@ def test_broken_images_have_rows_that_name_the_cause(curated: Curated) -> None:
 def test_the_table_filters_a_run(lab: Lab, curated: Curated) -> None:
     """The run sees each chosen image once an epoch, and no other."""
     chosen = {
-        f"{row['shard'].rpartition('/')[2]}/{row['key']}"
-        for row in curated.rows
-        if not row["error"] and row["grey"] < 0.5 and row["blank"] < 0.9
+        _named(row) for row in curated.rows if not row["error"] and row["grey"] < 0.5 and row["blank"] < 0.9
     }
     assert 32 <= len(chosen) < len(curated.rows)
     run = training_run("curated", lab.namespace, lab.place, workers=(1, 1), steps=12, interval=12)
@@ -109,3 +107,29 @@ def test_the_table_filters_a_run(lab: Lab, curated: Curated) -> None:
     seen = [one for step in lab.effective_steps("curated") for one in step["ids"]]
     assert len(seen) == 12 * 16
     assert set(seen) <= chosen
+
+
+def test_what_is_read_sample_by_sample_is_read_by_a_process_of_its_own(lab: Lab, curated: Curated) -> None:
+    """A set of which little is used is not kept in memory, so each sample is a request, epoch after epoch."""
+    whole = [row for row in curated.rows if not row["error"]]
+    least = round(sorted(row["sharpness"] for row in whole)[-len(whole) // 6], 3)
+    chosen = {_named(row) for row in whole if row["sharpness"] > least}
+    assert 16 <= len(chosen) < len(curated.rows) / 4
+    steps = 80  # of 16 samples: some hundred are read before the process is started, and while it starts
+    run = training_run("apart", lab.namespace, lab.place, workers=(1, 1), steps=steps, interval=steps)
+    run["spec"]["data"]["source"] = STAMPS
+    run["spec"]["data"]["filter"] = {"table": curated.status.table_uri, "where": f"sharpness > {least}"}
+    witness = lab.witness("apart")
+    lab.apply(run)
+    lab.until_done("apart", 600)
+    witness.stop()
+    seen = [one for step in lab.effective_steps("apart") for one in step["ids"]]
+    assert len(seen) == steps * 16
+    assert set(seen) <= chosen
+    assert len(witness.events("storage.reading_process")) == 1, witness.text()
+    assert not witness.events("storage.reading_process_ended")
+
+
+def _named(row: dict[str, Any]) -> str:
+    """A sample as step logs name it."""
+    return f"{row['shard'].rpartition('/')[2]}/{row['key']}"

@@ -135,6 +135,7 @@ class ReadsApart:
                     control = self._started[1]
                     if control.poll(wait):
                         self._ready = receive(control) == "ready"
+                        _log.info("storage.reading_process", process=self.process)
                 except (
                     Exception
                 ) as error:  # no room for it, or a storage that can not be sent: reads here are as right
