@@ -199,7 +199,7 @@ def test_a_process_ends_with_the_one_that_started_it(server: FaultyServer) -> No
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, cwd=root
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
-    assert ends(int(done.stdout))
+    assert ends(int(done.stdout.split()[-1]))
 
 
 def test_the_process_has_the_modules_of_this_one_whatever_the_folder(
