@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from webssl_trainer.data.draws import Purpose, uniforms
 from webssl_trainer.data.fetch import fetch
 from webssl_trainer.data.index import DataIndex, SampleRef
 from webssl_trainer.data.order import SampleOrder
+from webssl_trainer.data.rooms import Rooms
 from webssl_trainer.data.samples import Part
 from webssl_trainer.data.small_set import Fresh, Keeping, RangeReader
 from webssl_trainer.data.views import Job, ViewPool
@@ -53,19 +55,16 @@ class _Filled:
 
 @dataclass(frozen=True)
 class _Room:
-    """The pixels of a batch in the making: uint8 (crops, N, 3, side, side), pinned where there is a GPU."""
+    """The pixels of a batch in the making: uint8 (crops, N, 3, side, side)."""
 
     large: torch.Tensor
     small: torch.Tensor
 
     @classmethod
-    def of(cls, spec: CropSpec, count: int) -> _Room:
-        import torch
-
+    def of(cls, rooms: Rooms, spec: CropSpec, count: int) -> _Room:
         def empty(crops: int, side: int) -> torch.Tensor:
             shape = (crops, count, 3, side, side)
-            # A copy from pinned memory to a GPU does not wait for it.
-            return torch.empty(shape, dtype=torch.uint8, pin_memory=torch.cuda.is_available())
+            return rooms.flat(math.prod(shape)).view(shape)
 
         return cls(empty(spec.n_global, spec.global_size), empty(spec.n_local, spec.local_size))
 
@@ -89,6 +88,7 @@ class Assembler:
         extras: extensions of other members to hand over with the images; a sample without one is broken.
         stop: ends waiting for storage when the loader closes.
         known: shard and offset of images that came twice with the same bytes that do not decode.
+        rooms: memory for the pixels.
     """
 
     storage: RangeReader
@@ -100,6 +100,7 @@ class Assembler:
     extras: tuple[str, ...]
     stop: threading.Event
     known: set[tuple[str, int]] = field(default_factory=set)
+    rooms: Rooms = field(default_factory=Rooms)
 
     def build(self, positions: range) -> Built:
         """The batch of consecutive positions.
@@ -111,7 +112,7 @@ class Assembler:
         costs = _Costs()
         broken: list[BrokenReport] = []
         wanted = [int(number) for number in self.order.samples_at(places)]
-        room = _Room.of(self.spec, len(positions))
+        room = _Room.of(self.rooms, self.spec, len(positions))
         slots = room.places()
         filled = self._load(positions, wanted, slots, broken, costs)
         gone = [at for at, item in enumerate(filled) if item is None]

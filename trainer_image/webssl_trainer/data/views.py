@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Literal
 
@@ -106,6 +106,7 @@ class ViewPool:
         parts = [drawn[at : at + _TOGETHER] for at in range(0, len(drawn), _TOGETHER)]
         if not self._apart:
             running = [self._pool.submit(self._make.several_into, part) for part in parts]
+            wait(running)  # for all at once: to be woken for each costs decoders as many pauses
             return [reason for job in running for reason in job.result()]
         sent = [
             self._pool.submit(self._make.several, [(data, draws) for _, data, draws in part])
