@@ -144,7 +144,8 @@ class Loader(Iterator[StepBatches]):
         self._filling: Filling | None = None
         keep = _worth_keeping(index, keep_bytes)
         # What is read once, or by the caller itself, is not worth a process.
-        self._apart = read_apart(storage) if reads is None and workers > 0 and not keep else None
+        to_come = None if steps is None else steps * plan.global_batch // world
+        self._apart = read_apart(storage, to_come) if reads is None and workers > 0 and not keep else None
         self._reads: Source = reads or self._apart or storage
         if keep:
             self._kept = KeptRanges(self._reads)

@@ -34,6 +34,8 @@ _LOOK = 0.2
 _LONG = 1 << 20
 _FEW, _PIECE = 600, 64 << 10
 """So many reads of this size, or as many bytes, made here cost a loader as much processor time as the start of a process."""
+_MANY = 1500
+"""Of so many reads that are to come, the start of a process pays from the first on: it is paid once, and takes its time."""
 
 
 class _Line:
@@ -101,16 +103,18 @@ class _ThereError(Exception):
 class ReadsApart:
     """The range reads of a storage, by another process as soon as that is up, and by this one until then, or if it ends.
 
-    The process is started when enough was read that its start is worth while; see `is_up`.
+    The process is started by the first read if many are to come, else when so many were made that its start had paid.
 
     Safe for several threads; not across a fork. What the other one counts, the storage counts.
 
     Args:
         storage: read by whichever; the keys are found by each process for itself.
+        to_come: how many reads there will be, at least; None for no end.
     """
 
-    def __init__(self, storage: DirectStorage) -> None:
+    def __init__(self, storage: DirectStorage, to_come: int | None = 0) -> None:
         self._storage = storage
+        self._most_here = 0 if to_come is None or to_come > _MANY else _FEW
         self._lock = threading.Lock()
         self._spare: deque[_Line] = deque()
         self._ready = self._over = False
@@ -136,9 +140,8 @@ class ReadsApart:
                     if control.poll(wait):
                         self._ready = receive(control) == "ready"
                         _log.info("storage.reading_process", process=self.process)
-                except (
-                    Exception
-                ) as error:  # no room for it, or a storage that can not be sent: reads here are as right
+                # No room for it, or a storage that can not be sent: reads here are as right.
+                except Exception as error:
                     self._end(error)
             return self._ready and not self._over
 
@@ -195,7 +198,7 @@ class ReadsApart:
         if self._started is not None or self._over:
             return False
         self._read_here += sum(1 + (item.end - item.start) // _PIECE for item in ranges)
-        return self._read_here <= _FEW
+        return self._read_here <= self._most_here
 
     def _line(self) -> _Line:
         with suppress(IndexError):
@@ -239,7 +242,7 @@ def _start(storage: DirectStorage) -> tuple[subprocess.Popen[bytes], Connection]
     return process, control
 
 
-def read_apart(storage: Storage) -> ReadsApart | None:
+def read_apart(storage: Storage, to_come: int | None = 0) -> ReadsApart | None:
     """`ReadsApart` of a storage whose requests this program makes; None of others, and where memory can not be shared."""
     apart = type(storage) is DirectStorage and hasattr(os, "memfd_create")
-    return ReadsApart(storage) if apart and isinstance(storage, DirectStorage) else None
+    return ReadsApart(storage, to_come) if apart and isinstance(storage, DirectStorage) else None

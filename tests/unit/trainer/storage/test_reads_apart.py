@@ -184,6 +184,17 @@ def test_few_reads_start_no_process_and_many_do(storage: DirectStorage) -> None:
     apart.close()
 
 
+@pytest.mark.parametrize(("to_come", "started"), [(None, True), (1_000_000, True), (100, False)])
+def test_of_many_reads_that_are_to_come_the_first_starts_the_process(
+    storage: DirectStorage, to_come: int | None, started: bool
+) -> None:
+    apart = ReadsApart(storage, to_come)
+    assert apart.process is None
+    assert apart.cat_ranges([ByteRange(URL, 3, 9)]) == [BODY[3:9]]
+    assert (apart.process is not None) is started
+    apart.close()
+
+
 def test_a_process_ends_with_the_one_that_started_it(server: FaultyServer) -> None:
     code = f"""
         import os
