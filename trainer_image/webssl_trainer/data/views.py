@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -106,8 +106,9 @@ class ViewPool:
         parts = [drawn[at : at + _TOGETHER] for at in range(0, len(drawn), _TOGETHER)]
         if not self._apart:
             running = [self._pool.submit(self._make.several_into, part) for part in parts]
-            wait(running)  # for all at once: to be woken for each costs decoders as many pauses
-            return [reason for job in running for reason in job.result()]
+            # The last one first: to be woken for each costs decoders as many pauses. (`wait` would not see those that are cancelled.)
+            made_last_first = [job.result() for job in reversed(running)]
+            return [reason for made in reversed(made_last_first) for reason in made]
         sent = [
             self._pool.submit(self._make.several, [(data, draws) for _, data, draws in part])
             for part in parts
