@@ -17,7 +17,8 @@ from torch import Tensor
 from webssl_trainer.data import EvalTransform
 
 from webssl_eval.encoder_pictures.drawing import encoder_picture
-from webssl_eval.encoders import Encoder, Features
+from webssl_eval.encoders import Encoder
+from webssl_eval.encoders.around import Around
 
 log = structlog.get_logger("webssl.eval")
 
@@ -34,37 +35,18 @@ class Attentive(Protocol):
         ...
 
 
-class Watched:
+class Watched(Around):
     """An encoder, unchanged. seen: the first pictures of those that it prepared, uint8 (H, W, 3) each, no two equal."""
 
     def __init__(self, encoder: Encoder, count: int = COUNT) -> None:
-        self._encoder, self._count = encoder, count
+        super().__init__(encoder)
+        self._count = count
         self.seen: list[NDArray[np.uint8]] = []
 
     @property
     def inside(self) -> Encoder:
         """The encoder that is watched."""
         return self._encoder
-
-    @property
-    def name(self) -> str:
-        """See `Encoder.name`."""
-        return self._encoder.name
-
-    @property
-    def width(self) -> int:
-        """See `Encoder.width`."""
-        return self._encoder.width
-
-    @property
-    def depth(self) -> int:
-        """See `Encoder.depth`."""
-        return self._encoder.depth
-
-    @property
-    def resolution(self) -> int:
-        """See `Encoder.resolution`."""
-        return self._encoder.resolution
 
     def prepare(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `Encoder.prepare`."""
@@ -76,14 +58,6 @@ class Watched:
         ):
             self.seen.append(np.array(pixels))
         return self._encoder.prepare(pixels)
-
-    def encode(self, images: Tensor) -> Features:
-        """See `Encoder.encode`."""
-        return self._encoder.encode(images)
-
-    def encode_layers(self, images: Tensor, layers: Sequence[int], normed: bool) -> list[Features]:
-        """See `Encoder.encode_layers`."""
-        return self._encoder.encode_layers(images, layers, normed)
 
 
 def picture_files(watched: Watched) -> dict[str, bytes]:

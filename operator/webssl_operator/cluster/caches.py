@@ -4,34 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar, cast
+from typing import TypeVar, cast
 
 from webssl_api import labels
 
 from webssl_operator.observe.belonging import Key
 from webssl_operator.observe.configmap import ConfigMapView
-from webssl_operator.observe.family import ChildKey, Family, Head
+from webssl_operator.observe.family import ChildKey, Family, Head, View
 from webssl_operator.observe.job import JobView
 from webssl_operator.observe.pod import PodView
 from webssl_operator.observe.rayjob import RayJobView
-
-
-class View(Protocol):
-    """What all views share."""
-
-    @property
-    def namespace(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def uid(self) -> str: ...
-    @property
-    def owner_name(self) -> str: ...
-    @property
-    def owner_kind(self) -> str: ...
-    @property
-    def sequence(self) -> int: ...
-
 
 V = TypeVar("V", JobView, PodView, ConfigMapView, RayJobView)
 

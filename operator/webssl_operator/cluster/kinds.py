@@ -9,12 +9,13 @@ from typing import Any
 from webssl_api import labels, run
 from webssl_api.kind import API_VERSION
 
-from webssl_operator.cluster.caches import Caches, View
+from webssl_operator.cluster.caches import Caches
 from webssl_operator.kinds.handling import Handling
 from webssl_operator.kinds.registry import HANDLINGS
 from webssl_operator.observe import rayjob
 from webssl_operator.observe.belonging import Key
 from webssl_operator.observe.configmap import ConfigMapView
+from webssl_operator.observe.family import View
 from webssl_operator.observe.job import JobView
 from webssl_operator.observe.pod import PodView
 from webssl_operator.observe.rayjob import RayJobView

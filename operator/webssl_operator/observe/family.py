@@ -16,8 +16,8 @@ ChildKey = tuple[str, str]
 """Kind and name of a child."""
 
 
-class Head(Protocol):
-    """What the operator knows of any object of this API. owner_kind, owner_name: its kind and its name, as its children say them."""
+class View(Protocol):
+    """What all views of objects share. owner_kind, owner_name: kind and name of the object of this API whose it is."""
 
     @property
     def namespace(self) -> str: ...
@@ -31,6 +31,11 @@ class Head(Protocol):
     def owner_kind(self) -> str: ...
     @property
     def sequence(self) -> int: ...
+
+
+class Head(View, Protocol):
+    """What the operator knows of any object of this API. owner_kind, owner_name: its kind and its name, as its children say them."""
+
     @property
     def phase(self) -> StrEnum | None: ...
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 from webssl_trainer.errors import UserError
 
 from webssl_eval.encoders import Encoder, Features
+from webssl_eval.encoders.around import Around
 
 
-class AtLayer:
+class AtLayer(Around):
     """An encoder whose `encode` gives the features behind block `layer` (from 1), with the final norm laid on them.
 
     Raises:
@@ -25,40 +22,18 @@ class AtLayer:
                 f"spec.evaluation.suites.vqa.layer {layer} is beyond the {encoder.depth} blocks of encoder {encoder.name}; "
                 f"use 1 to {encoder.depth}"
             )
-        self._encoder, self._layer = encoder, layer
+        super().__init__(encoder)
+        self._layer = layer
 
     @property
     def name(self) -> str:
         """See `Encoder.name`."""
         return f"{self._encoder.name}, block {self._layer}"
 
-    @property
-    def width(self) -> int:
-        """See `Encoder.width`."""
-        return self._encoder.width
-
-    @property
-    def depth(self) -> int:
-        """See `Encoder.depth`."""
-        return self._encoder.depth
-
-    @property
-    def resolution(self) -> int:
-        """See `Encoder.resolution`."""
-        return self._encoder.resolution
-
-    def prepare(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See `Encoder.prepare`."""
-        return self._encoder.prepare(pixels)
-
     def encode(self, images: Tensor) -> Features:
         """See `Encoder.encode`: of the chosen block."""
         (found,) = self._encoder.encode_layers(images, [self._layer - 1], normed=True)
         return found
-
-    def encode_layers(self, images: Tensor, layers: Sequence[int], normed: bool) -> list[Features]:
-        """See `Encoder.encode_layers`."""
-        return self._encoder.encode_layers(images, layers, normed)
 
 
 def at_layer(encoder: Encoder, layer: int | None) -> Encoder:
