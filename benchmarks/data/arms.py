@@ -5,7 +5,7 @@ Usage (loaders.py calls it): python benchmarks/data/arms.py ARM BUCKET
 Each line of its input, `CROPS RECIPE SAMPLES FIRST IMAGES`, is answered by a line of JSON. What the arm imports is imported once
 and not counted; each measurement is made in a fork that has nothing but that.
 
-Arms: ours (and apart, cached, bringing, kept, fsspec), webdataset, litdata, mosaicml, and memory, which decodes and crops the same bytes
+Arms: ours (and apart, here, scattered, cached, bringing, kept, fsspec), webdataset, litdata, mosaicml, and memory, which decodes and crops the same bytes
 without any loader, two processes at once. Costs are processor seconds of the process and its workers from the
 making of the loader to its end.
 """
@@ -29,7 +29,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.data.costs import memory_in_use, processor_seconds
-from benchmarks.data.own_arms import apart, bringing, cached, fsspec, kept, ours
+from benchmarks.data.own_arms import apart, bringing, cached, fsspec, here, kept, ours, scattered
 from benchmarks.data.recipes import RECIPES, SPECS
 from benchmarks.data.task import BATCH, WORKERS, Batches, Task
 
@@ -129,7 +129,7 @@ def memory(task: Task) -> Batches:
             code = 1
             try:
                 for number in range(worker, task.images, WORKERS):
-                    task.recipe(_FILES[number], number)
+                    task.recipe(_FILES[number % len(_FILES)], number)
                 code = 0
             finally:
                 os._exit(code)
@@ -142,7 +142,7 @@ def memory(task: Task) -> Batches:
 
 
 ARMS: dict[str, Callable[[Task], Batches]] = {
-    "ours": ours, "apart": apart, "cached": cached, "bringing": bringing, "fsspec": fsspec, "kept": kept,
+    "ours": ours, "apart": apart, "here": here, "scattered": scattered, "cached": cached, "bringing": bringing, "fsspec": fsspec, "kept": kept,
     "webdataset": webdataset, "litdata": litdata, "mosaicml": mosaicml, "memory": memory,
 }  # fmt: skip
 
@@ -219,6 +219,8 @@ def imported(arm: Callable[..., Batches]) -> None:
     names = {
         "ours": "webssl_trainer.data",
         "apart": "webssl_trainer.data",
+        "here": "webssl_trainer.data",
+        "scattered": "webssl_trainer.data",
         "fsspec": "webssl_trainer.data",
         "kept": "webssl_trainer.data",
         "cached": "webssl_trainer.data",

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from webssl_trainer.storage import ReadsApart
 
 
-def _opened(task: Task, storage: Storage) -> OpenData:
-    """Index and order of the set."""
+def _opened(task: Task, storage: Storage, neighbours: int = 16) -> OpenData:
+    """Index and order of the set, as for one of more than 1 GiB and a global batch of 1,024."""
     from webssl_trainer.data import Source, load_data, prepare_data
 
     source, folder = Source(f"s3://{task.bucket}/tar/*.tar"), f"s3://{task.bucket}/run"
-    return load_data(storage, folder, prepare_data(storage, [source], folder), seed=0)
+    return load_data(storage, folder, prepare_data(storage, [source], folder, neighbours=neighbours), seed=0)
 
 
 def ours(
@@ -32,15 +32,16 @@ def ours(
     keep_bytes: int = 0,
     storage: Storage | None = None,
     cache: CacheSpec | None = None,
-    reads: ReadsApart | None = None,
+    reads: ReadsApart | Storage | None = None,
+    neighbours: int = 16,
 ) -> Batches:
     """This project's loader: a stored index, threads; nothing is kept, as for a data set that is larger than memory."""
     from webssl_trainer.data import BatchPlan, Loader
 
     storage = storage or open_storage()
-    data = _opened(task, storage)
+    data = _opened(task, storage, neighbours)
     plan = BatchPlan(global_batch=BATCH, group_size=1, micro_batch=BATCH)
-    steps = (min(task.samples, task.first + task.images) - task.first) // BATCH
+    steps = task.images // BATCH
     with Loader(
         storage=storage, index=data.index, order=data.order, plan=plan, crops=SPECS[task.crops], rank=0, world=1, seed=0,
         start_position=task.first, steps=steps, workers=WORKERS, keep_bytes=keep_bytes, cache=cache, reads=reads,
@@ -60,6 +61,17 @@ def apart(task: Task) -> Batches:
     with closing(reads):
         assert reads.is_up(60.0)
         yield from ours(task, storage=storage, reads=reads)
+
+
+def here(task: Task) -> Batches:
+    """As `ours`, without a process that reads."""
+    storage = open_storage()
+    return ours(task, storage=storage, reads=storage)
+
+
+def scattered(task: Task) -> Batches:
+    """As `ours`, with an order that keeps no neighbours together, so each sample is a request of its own."""
+    return ours(task, neighbours=1)
 
 
 def kept(task: Task) -> Batches:
@@ -84,7 +96,7 @@ def cached(task: Task) -> Batches:
 def bringing(task: Task) -> Batches:
     """All blocks into the cache of `cached`, and no image read: what the cache costs beside the reading from it.
 
-    With fewer images than there are, only the start of that.
+    With one image, only the start of that.
     """
     from webssl_trainer.data.block_cache import BlockCache
     from webssl_trainer.data.chunk_store import ChunkStore
@@ -94,7 +106,7 @@ def bringing(task: Task) -> Batches:
     data = _opened(task, storage)
     cache = BlockCache(storage, ChunkStore(Path(tempfile.mkdtemp()), 1 << 30, data.index.digest))
     cache.cat_ranges([ByteRange(data.index.locate(0).shard, 0, 1024)])
-    if task.images < task.samples:
+    if task.images == 1:
         yield list(range(task.images))
         return
     filling = Filling(cache, data.index, data.order, lambda: 0, 1.0)

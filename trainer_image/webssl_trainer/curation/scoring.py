@@ -56,7 +56,7 @@ class ShardScorer:
         self.parts.write(shard, _table(rows, self.parts.schema), facts)
         return facts
 
-    def _batches(self, shard: int) -> Iterator[tuple[list[SampleRef], Fetched]]:
+    def _batches(self, shard: int) -> Iterator[tuple[list[SampleRef], Fetched[bytes]]]:
         """The samples of a shard with their bytes; the next ones are read while these are scored."""
         counts = self.parts.index.shard_counts
         first = int(counts[:shard].sum())
@@ -71,12 +71,12 @@ class ShardScorer:
             yield here
         yield ahead.result()
 
-    def _read(self, numbers: range) -> tuple[list[SampleRef], Fetched]:
+    def _read(self, numbers: range) -> tuple[list[SampleRef], Fetched[bytes]]:
         refs = self.parts.index.locate_all(numbers)
         wanted = [ByteRange(ref.shard, ref.offset, ref.offset + ref.length) for ref in refs]
         return refs, fetch(self.parts.storage, wanted, skip_denied=True)
 
-    def _rows(self, refs: Sequence[SampleRef], got: Fetched) -> Iterator[dict[str, Any]]:
+    def _rows(self, refs: Sequence[SampleRef], got: Fetched[bytes]) -> Iterator[dict[str, Any]]:
         opened = list(self.pool.map(self._opened, got.pieces, got.lacks))
         pictures = [item for item in opened if isinstance(item, Picture)]
         scores = iter(self._scores(pictures))

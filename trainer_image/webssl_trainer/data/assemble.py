@@ -15,14 +15,14 @@ from webssl_trainer.data.causes import Cause, Lack
 from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.data.crops import SampleCrops
 from webssl_trainer.data.draws import Purpose, uniforms
-from webssl_trainer.data.fetch import fetch
+from webssl_trainer.data.fetch import fetch_views
 from webssl_trainer.data.index import DataIndex, SampleRef
 from webssl_trainer.data.order import SampleOrder
 from webssl_trainer.data.rooms import Rooms
 from webssl_trainer.data.samples import Part
 from webssl_trainer.data.small_set import Fresh, Keeping, RangeReader
 from webssl_trainer.data.views import Job, ViewPool
-from webssl_trainer.storage import ByteRange, StorageDeniedError
+from webssl_trainer.storage import ByteRange, Came, StorageDeniedError
 
 if TYPE_CHECKING:
     import torch
@@ -163,18 +163,18 @@ class Assembler:
             ranges.append(_image_range(ref))
             for part in self._parts(ref):
                 ranges.append(ByteRange(ref.shard, part.offset, part.offset + part.length))
-        got = fetch(self.storage, ranges, self.stop, skip_denied=True)
+        got = fetch_views(self.storage, ranges, self.stop, skip_denied=True)
         costs.read += got.bytes_read
         costs.read_again += got.read_again
         costs.used += sum(len(piece) for piece in got.pieces if piece is not None)
         pieces, lacks = iter(got.pieces), iter(got.lacks)
-        data: list[tuple[bytes, dict[str, bytes]]] = []
+        data: list[tuple[Came, dict[str, bytes]]] = []
         outcome: dict[int, Lack | None] = {}
         for at, ref in enumerate(refs):
             parts = ["", *(part.ext for part in self._parts(ref))]
-            mine = {ext: next(pieces) or b"" for ext in parts}
+            image, *others = [next(pieces) or b"" for _ in parts]
             lost = [lack for lack in (next(lacks) for _ in parts) if lack is not None]
-            data.append((mine.pop(""), mine))
+            data.append((image, dict(zip(parts[1:], map(bytes, others), strict=True))))
             lack = lost[0] if lost else self._lacking(*data[-1])
             if lack is not None:
                 outcome[at] = lack
@@ -208,11 +208,12 @@ class Assembler:
             costs.read_again += sum(flaw is None for flaw in second)
         return {at: None if flaw is None else Lack(Cause.NOT_DECODED, flaw) for at, flaw in flaws.items()}
 
-    def _read_again(self, images: dict[int, tuple[ByteRange, bytes]], costs: _Costs) -> dict[int, bytes]:
+    def _read_again(self, images: dict[int, tuple[ByteRange, Came]], costs: _Costs) -> dict[int, Came]:
         """The images that are read with other bytes now, which are then no longer kept."""
         kept = self.storage if isinstance(self.storage, Keeping) else None
         ranges = [image[0] for image in images.values()]
-        got = fetch(self.storage if kept is None else Fresh(kept), ranges, self.stop, skip_denied=True)
+        reader = self.storage if kept is None else Fresh(kept)
+        got = fetch_views(reader, ranges, self.stop, skip_denied=True)
         costs.read += got.bytes_read
         other = {
             at: piece
@@ -231,7 +232,7 @@ class Assembler:
         """The other members that were asked for and exist."""
         return [ref.extras[ext] for ext in self.extras if ext in ref.extras]
 
-    def _lacking(self, image: bytes, extras: dict[str, bytes]) -> Lack | None:
+    def _lacking(self, image: Came, extras: dict[str, bytes]) -> Lack | None:
         """What a sample lacks whose bytes are all there, before its image is decoded."""
         if not image:
             return Lack(Cause.EMPTY, "empty file")

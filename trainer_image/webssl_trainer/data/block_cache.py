@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from webssl_trainer.data.chunk_store import ChunkStore
-from webssl_trainer.storage import ByteRange
+from webssl_trainer.storage import ByteRange, Came
 
 CHUNK = 1 << 20
 
@@ -44,7 +44,7 @@ class CacheSpec:
 class Source(Protocol):
     """The part of a storage that a cache is filled from."""
 
-    def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
+    def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> Sequence[Came]:
         """See `Storage`."""
         ...
 
@@ -71,7 +71,7 @@ class BlockCache:
         self.bytes_read = 0
         self.bytes_found = 0
 
-    def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
+    def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> Sequence[Came]:
         """See `Storage`."""
         found = [self._find(item) for item in ranges]
         missing = [at for at, data in enumerate(found) if data is None]
@@ -82,7 +82,7 @@ class BlockCache:
             self.bytes_found += sum(len(data) for data in found if data is not None)
         return [came[at] if data is None else data for at, data in enumerate(found)]
 
-    def cat_fresh(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
+    def cat_fresh(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> Sequence[Came]:
         """Like `cat_ranges`, from the source, whatever is kept."""
         answers = self._source.cat_ranges(ranges, stop)
         with self._lock:

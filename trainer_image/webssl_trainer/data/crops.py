@@ -16,6 +16,7 @@ from PIL import Image
 from webssl_trainer.data.crop_spec import CropSpec
 from webssl_trainer.data.decode import MAX_PIXELS, pixels_for
 from webssl_trainer.data.draws import Purpose, uniforms_for, uniforms_of
+from webssl_trainer.storage import Came
 
 _TRIES = 10
 _DRAWS = 1 + 4 * _TRIES
@@ -137,7 +138,7 @@ def empty_crops(spec: CropSpec) -> SampleCrops:
 
 
 def file_crops(
-    data: bytes, spec: CropSpec, seed: int, position: int, max_pixels: int = MAX_PIXELS
+    data: Came, spec: CropSpec, seed: int, position: int, max_pixels: int = MAX_PIXELS
 ) -> SampleCrops:
     """All crops of an image file; see `file_crops_into`."""
     crops = empty_crops(spec)
@@ -146,7 +147,7 @@ def file_crops(
 
 
 def file_crops_into(
-    crops: SampleCrops, data: bytes, spec: CropSpec, draws: F64, max_pixels: int = MAX_PIXELS
+    crops: SampleCrops, data: Came, spec: CropSpec, draws: F64, max_pixels: int = MAX_PIXELS
 ) -> None:
     """Writes all crops of an image file, from one decoding at the size that they need.
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
 from webssl_trainer.data.jpeg import jpeg_pixels, jpeg_size
+from webssl_trainer.storage import Came
 
 U8 = NDArray[np.uint8]
 MAX_PIXELS = 178_956_970
@@ -36,7 +37,7 @@ class BrokenSampleError(Exception):
         self.reason = reason
 
 
-def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def decode_image(data: Came, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Decodes an image file to a Pillow image of mode RGB, upright.
 
     EXIF orientation is applied; transparency is laid on white; 16-bit greys keep their high byte; CMYK and
@@ -53,7 +54,7 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
 
 def decode_for(
-    data: bytes, factor: Callable[[int, int], int], max_pixels: int = MAX_PIXELS
+    data: Came, factor: Callable[[int, int], int], max_pixels: int = MAX_PIXELS
 ) -> tuple[Image.Image, tuple[int, int]]:
     """As `decode_image`, but a JPEG is decoded smaller where that is enough, which skips most of its work.
 
@@ -71,7 +72,7 @@ def decode_for(
 
 
 def pixels_for(
-    data: bytes, factor: Callable[[int, int], int], max_pixels: int = MAX_PIXELS
+    data: Came, factor: Callable[[int, int], int], max_pixels: int = MAX_PIXELS
 ) -> tuple[U8, tuple[int, int]]:
     """`decode_for` as an array: uint8 (H, W, 3), and the upright width and height of the file.
 
@@ -93,7 +94,7 @@ def pixels_for(
 
 
 @contextmanager
-def _opened(data: bytes, max_pixels: int) -> Iterator[tuple[Image.Image, tuple[int, int], int]]:
+def _opened(data: Came, max_pixels: int) -> Iterator[tuple[Image.Image, tuple[int, int], int]]:
     """The file with its header read, its upright size if it is a JPEG, and its orientation; all errors as reasons."""
     if not data:
         raise BrokenSampleError("empty file")

@@ -5,11 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from webssl_trainer.data.causes import Cause, Lack
 from webssl_trainer.data.small_set import RangeReader
-from webssl_trainer.storage import ByteRange, StorageDeniedError, StorageKeysError, StorageNotFoundError
+from webssl_trainer.storage import (
+    ByteRange,
+    Came,
+    StorageDeniedError,
+    StorageKeysError,
+    StorageNotFoundError,
+)
 
+P = TypeVar("P", bound=Came)
 MAX_GAP = 64 << 10
 MAX_REQUEST = 16 << 20
 GONE = Lack(Cause.MISSING_SHARD, "its bytes are gone: the shard was removed after it was indexed")
@@ -51,13 +59,13 @@ def coalesce(
 
 
 @dataclass(frozen=True)
-class Fetched:
+class Fetched(Generic[P]):
     """Wanted pieces in order, what those lack that are None, and the bytes that were read.
 
     read_again: 1 when a shard was missing or denied at first, and none was the second time.
     """
 
-    pieces: list[bytes | None]
+    pieces: list[P | None]
     bytes_read: int
     lacks: list[Lack | None]
     read_again: int = 0
@@ -68,8 +76,20 @@ def fetch(
     wanted: Sequence[ByteRange],
     stop: threading.Event | None = None,
     skip_denied: bool = False,
-) -> Fetched:
-    """Reads all wanted pieces; a piece is None where its object is gone or ends early.
+) -> Fetched[bytes]:
+    """`fetch_views`, each piece copied into memory of its own."""
+    got = fetch_views(storage, wanted, stop, skip_denied)
+    copied = [None if piece is None else bytes(piece) for piece in got.pieces]
+    return Fetched(copied, got.bytes_read, got.lacks, got.read_again)
+
+
+def fetch_views(
+    storage: RangeReader,
+    wanted: Sequence[ByteRange],
+    stop: threading.Event | None = None,
+    skip_denied: bool = False,
+) -> Fetched[Came]:
+    """Reads all wanted pieces; a piece is None where its object is gone or ends early, and may share the memory of others.
 
     Args:
         storage: what reads.
@@ -81,7 +101,7 @@ def fetch(
         StorageDeniedError, StorageUnavailableError, StorageStoppedError: see the storage.
     """
     requests, places = coalesce(wanted)
-    answers: list[bytes | Lack]
+    answers: list[Came | Lack]
     refused = False
     try:
         answers = list(storage.cat_ranges(requests, stop))
@@ -90,24 +110,29 @@ def fetch(
             raise
         refused = True
         answers = _by_shard(storage, requests, stop, skip_denied)
-    pieces: list[bytes | None] = []
+    pieces: list[Came | None] = []
     lacks: list[Lack | None] = []
     for piece, place in zip(wanted, places, strict=True):
         answer, length = answers[place.request], piece.end - piece.start
-        data = b"" if isinstance(answer, Lack) else answer[place.start : place.start + length]
+        data = _part(b"" if isinstance(answer, Lack) else answer, place.start, length)
         lack = answer if isinstance(answer, Lack) else CUT if len(data) < length else None
         pieces.append(data if lack is None else None)
         lacks.append(lack)
-    came = [answer for answer in answers if isinstance(answer, bytes)]
+    came = [answer for answer in answers if not isinstance(answer, Lack)]
     passed = refused and len(came) == len(answers)
     return Fetched(pieces, sum(len(answer) for answer in came), lacks, int(passed))
 
 
+def _part(answer: Came, start: int, length: int) -> Came:
+    """A piece of an answer, not copied."""
+    return answer if start == 0 and length == len(answer) else memoryview(answer)[start : start + length]
+
+
 def _by_shard(
     storage: RangeReader, requests: Sequence[ByteRange], stop: threading.Event | None, skip_denied: bool
-) -> list[bytes | Lack]:
+) -> list[Came | Lack]:
     """The requests once more, shard by shard, so that a bad shard costs its own samples only."""
-    answers: dict[ByteRange, bytes | Lack] = {}
+    answers: dict[ByteRange, Came | Lack] = {}
     for url in dict.fromkeys(request.url for request in requests):
         mine = [request for request in requests if request.url == url]
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from webssl_trainer.data.mixture import CYCLE, MixtureOrder, shares
+from webssl_trainer.data.mixture import CYCLE, MixtureOrder
 from webssl_trainer.data.order import Order, SampleOrder
 from webssl_trainer.data.read_ranges import window_positions
 
@@ -101,7 +101,7 @@ def _sources(order: SampleOrder) -> Iterator[_Source]:
     if not isinstance(order, MixtureOrder):
         raise TypeError(f"no windows are known of a {type(order).__name__}")
     first = 0
-    for part, share in zip(order.orders, shares(order.weights), strict=True):
+    for part, share in zip(order.orders, order.places, strict=True):
         yield _Source(first, part, share, CYCLE)
         first += part.size
 

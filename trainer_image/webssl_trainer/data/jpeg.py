@@ -13,6 +13,8 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
+from webssl_trainer.storage import Came
+
 _START, _SCAN, _QUANTIZATION = b"\xff\xd8", 0xDA, 0xDB
 _FRAMES = {0xC0, 0xC1, 0xC2}
 _TABLES = {0xC4, 0xDD, 0xFE}
@@ -21,7 +23,7 @@ _KNOWN = {0xE0: b"JFIF\0", 0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe"}
 """Application segments that neither turn an image nor hold a second one, by what they begin with."""
 
 
-def jpeg_size(data: bytes) -> tuple[int, int] | None:
+def jpeg_size(data: Came) -> tuple[int, int] | None:
     """Width and height of a plain JPEG: 8 bits, grey or three components, nothing that may turn it.
 
     Source: ITU-T T.81, annex B.
@@ -30,13 +32,13 @@ def jpeg_size(data: bytes) -> tuple[int, int] | None:
         None for all else, whole or not: EXIF, XMP, several pictures, CMYK, 12 bits, arithmetic coding, a header that is cut.
     """
     at, size = len(_START), None
-    if not data.startswith(_START):
+    if data[: len(_START)] != _START:
         return None
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker, end = data[at + 1], at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         if marker == _SCAN:
             return size
-        body = data[at + 4 : end]
+        body = bytes(data[at + 4 : end])
         if marker in _FRAMES and size is None:
             size = _frame_size(body)
             plain = size is not None
@@ -63,7 +65,7 @@ def _eight_bits(body: bytes) -> bool:
     return len(body) > 0 and len(body) % 65 == 0 and all(kind < 16 for kind in body[::65])
 
 
-def jpeg_pixels(data: bytes, width: int, height: int, by: int) -> NDArray[np.uint8] | None:
+def jpeg_pixels(data: Came, width: int, height: int, by: int) -> NDArray[np.uint8] | None:
     """The pixels of a grey or colour JPEG as RGB, uint8 (ceil(height / by), ceil(width / by), 3).
 
     Lets other threads run.

@@ -4,6 +4,9 @@ The positions are cut into cycles of 65,536. Every cycle gives each source its s
 place; a keyed permutation of the cycle says which. So the shares hold exactly over each cycle (a batch has them up
 to the spread of a draw without replacement), the rank of a position within its source is a formula, and each source
 goes through its own epochs in its own order, whatever the others do.
+
+Where orders keep neighbours together, so does the cycle: places are given to sources in runs of as many, and a batch has
+the shares up to the spread of a draw of runs.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from webssl_trainer.data.order import Order, keyed, permute
+from webssl_trainer.data.order import Order, keyed, permute_runs
 
 CYCLE = 1 << 16
 _MIXTURE, _SOURCE = np.uint64(5), np.uint64(6)
@@ -63,7 +66,20 @@ class MixtureOrder:
     def __post_init__(self) -> None:
         if len(self.orders) != len(self.weights):
             raise ValueError(f"{len(self.orders)} sources have {len(self.weights)} weights")
-        shares(self.weights)
+        if CYCLE % self.neighbours:
+            raise ValueError(f"{self.neighbours} neighbours are no power of two up to {CYCLE}")
+        shares(self.weights, CYCLE // self.neighbours)
+
+    @property
+    def neighbours(self) -> int:
+        """Places of a cycle that one source has side by side; what the numbers of the orders divide, all powers of two."""
+        return max(order.neighbours for order in self.orders)
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Places of each source in a cycle."""
+        run = self.neighbours
+        return tuple(run * share for share in shares(self.weights, CYCLE // run))
 
     @property
     def size(self) -> int:
@@ -79,12 +95,12 @@ class MixtureOrder:
         positions = np.asarray(positions, dtype=np.int64)
         if positions.size and positions.min() < 0:
             raise ValueError("positions start at 0")
-        places = np.array(shares(self.weights), dtype=np.int64)
+        places = np.array(self.places, dtype=np.int64)
         ends = np.cumsum(places)
         cycle, within = positions // CYCLE, (positions % CYCLE).astype(np.uint64)
         seed = np.uint64(self.seed & (2**64 - 1))
         key = keyed(seed, _MIXTURE, cycle.astype(np.uint64))
-        slot = permute(within, np.full_like(within, CYCLE), key).astype(np.int64)
+        slot = permute_runs(within, np.full_like(within, CYCLE), key, self.neighbours).astype(np.int64)
         source = np.searchsorted(ends, slot, side="right")
         return source, cycle * places[source] + slot - (ends - places)[source]
 

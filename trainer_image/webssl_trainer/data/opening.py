@@ -19,7 +19,7 @@ from webssl_trainer.data.index import DataIndex
 from webssl_trainer.data.index_build import index_url, load_index, load_or_build_index
 from webssl_trainer.data.mixture import MixtureOrder, source_seed
 from webssl_trainer.data.order import Order, SampleOrder
-from webssl_trainer.data.read_ranges import suited
+from webssl_trainer.data.read_ranges import suited, suited_neighbours
 from webssl_trainer.data.selected import JoinedIndex, SelectedIndex
 from webssl_trainer.data.selection import Selection
 from webssl_trainer.data.shards import expand_source
@@ -69,7 +69,11 @@ class OpenData:
 
 @dataclass(frozen=True)
 class _Pinned:
-    """A source in a description. store: the folder that a stored index is read from, "" for a table beside this."""
+    """A source in a description.
+
+    store: the folder that a stored index is read from, "" for a table beside this.
+    neighbours: not written where it is 1, as in older descriptions.
+    """
 
     index: str
     store: str
@@ -77,9 +81,24 @@ class _Pinned:
     weight: float
     block: int
     window: int
+    neighbours: int = 1
+
+    def described(self) -> dict[str, Any]:
+        """Fields by name."""
+        fields = asdict(self)
+        if self.neighbours == 1:
+            del fields["neighbours"]
+        return fields
 
 
-def prepare_data(storage: Storage, sources: Sequence[Source], cache: str, threads: int = 8) -> str:
+def prepare_data(
+    storage: Storage,
+    sources: Sequence[Source],
+    cache: str,
+    threads: int = 8,
+    neighbours: int | None = None,
+    global_batch: int | None = None,
+) -> str:
     """Index and filter the sources, keep what came out in the run's folder, and give the digest of it.
 
     Args:
@@ -87,20 +106,26 @@ def prepare_data(storage: Storage, sources: Sequence[Source], cache: str, thread
         sources: at least one.
         cache: the run's checkpoint folder.
         threads: shards looked at at the same time.
+        neighbours: samples side by side in a shard that follow each other in the order, so that a request brings them; a power of
+            two. None takes what suits sources with a stored index (`suited_neighbours`), and 1 for others.
+        global_batch: samples of a step, if they are known, of which no more than a part may be neighbours.
 
     Raises:
         UserError: see `load_or_build_index` and `select`.
     """
-    pinned = [_prepared(storage, source, cache, threads) for source in sources]
-    if len(pinned) == 1 and not pinned[0].store and pinned[0].selection is None:
-        return pinned[0].index
-    body = json.dumps({"version": _VERSION, "sources": [asdict(item) for item in pinned]}, sort_keys=True)
+    pinned = [_prepared(storage, source, cache, threads, neighbours, global_batch) for source in sources]
+    only = pinned[0]
+    if len(pinned) == 1 and not only.store and only.selection is None and only.neighbours == 1:
+        return only.index
+    body = json.dumps({"version": _VERSION, "sources": [item.described() for item in pinned]}, sort_keys=True)
     digest = _VIEW + _short(body.encode())
     storage.put(_url(cache, digest, "json"), body.encode())
     return digest
 
 
-def _prepared(storage: Storage, source: Source, cache: str, threads: int) -> _Pinned:
+def _prepared(
+    storage: Storage, source: Source, cache: str, threads: int, given: int | None, global_batch: int | None
+) -> _Pinned:
     index: DataIndex
     stored = find_store(storage, source.shards, source.index)
     if stored is None:
@@ -114,9 +139,15 @@ def _prepared(storage: Storage, source: Source, cache: str, threads: int) -> _Pi
         seen, selection = len(chosen), chosen.digest
         storage.put(_url(cache, selection, "selection"), chosen.to_bytes())
     if stored is None:
-        return _Pinned(index.digest, "", selection, source.weight, Order.block, Order.window)
-    order = suited(0, seen, stored.span_bytes / seen)
-    return _Pinned(index.digest, stored.folder, selection, source.weight, order.block, order.window)
+        most = given or 1
+        block = max(Order.block, most)
+        return _Pinned(index.digest, "", selection, source.weight, block, Order.window, most)
+    span = stored.span_bytes
+    neighbours = given or suited_neighbours(span, len(stored), seen, global_batch)
+    order = suited(0, seen, span / seen, neighbours)
+    return _Pinned(
+        index.digest, stored.folder, selection, source.weight, order.block, order.window, neighbours
+    )
 
 
 def load_data(storage: Storage, cache: str, digest: str, seed: int) -> OpenData:
@@ -141,7 +172,7 @@ def load_data(storage: Storage, cache: str, digest: str, seed: int) -> OpenData:
 
 
 def _order(seed: int, index: DataIndex, pinned: _Pinned) -> Order:
-    return Order(seed=seed, size=len(index), block=pinned.block, window=pinned.window)
+    return Order(seed, len(index), pinned.block, pinned.window, pinned.neighbours)
 
 
 def _part(storage: Storage, cache: str, pinned: _Pinned) -> DataIndex:

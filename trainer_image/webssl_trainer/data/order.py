@@ -1,9 +1,10 @@
 """The order of samples: a pure function of (seed, position) in O(1) memory.
 
 Within an epoch the samples are rotated by a drawn offset and cut into blocks of consecutive samples; the blocks
-are permuted; runs of permuted blocks form windows; the samples of a window are permuted among themselves. So a
-block's samples, which lie side by side in a shard, are used within one window, while the window mixes blocks
-of the whole data set. A data set no larger than one window is fully permuted.
+are permuted; runs of permuted blocks form windows; the samples of a window are permuted among themselves, so many
+neighbours at a time as one request may bring. So a block's samples, which lie side by side in a shard, are used within
+one window, while the window mixes blocks of the whole data set. Without neighbours a data set no larger than one window
+is fully permuted.
 
 The permutations are Feistel networks over a x b with modular addition in place of XOR, with cycle walking over
 the few values past the end (Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002). Round
@@ -67,6 +68,22 @@ def permute(value: U64, size: U64, key: U64) -> U64:
     return out
 
 
+def permute_runs(value: U64, size: U64, key: U64, run: int) -> U64:
+    """`permute`, `run` consecutive values at a time: they stay together and in their order. What is left over at the end stays there.
+
+    Args:
+        value, size, key: as `permute`.
+        run: values that stay together.
+    """
+    if run == 1:
+        return permute(value, size, key)
+    length = np.uint64(run)
+    whole, number, within = size // length, value // length, value % length
+    most = np.maximum(whole, np.uint64(1))
+    moved = permute(np.minimum(number, most - np.uint64(1)), most, key)
+    return cast(U64, np.where(number < whole, moved * length + within, value))
+
+
 class SampleOrder(Protocol):
     """Which sample each position of a run uses: one data set's order, or a mixture of several."""
 
@@ -92,23 +109,30 @@ class SampleOrder(Protocol):
 class Order:
     """Which sample each position of a run uses. Every epoch is a permutation of `range(size)`, each another.
 
-    All four numbers are part of a run's identity: change one, and the sequence is another.
+    All five numbers are part of a run's identity: change one, and the sequence is another.
 
     Attributes:
         seed: the run's data seed, taken modulo 2**64.
         size: number of samples in the data set (n).
         block: consecutive samples that stay together in a window.
         window: blocks in one window.
+        neighbours: consecutive samples that follow each other in the order, too; divides `block`. At the end of an epoch
+            fewer of them may be left.
     """
 
     seed: int
     size: int
     block: int = 16
     window: int = 1024
+    neighbours: int = 1
 
     def __post_init__(self) -> None:
         if not 1 <= self.size < 2**62 or self.block < 1 or self.window < 1:
             raise ValueError(f"an order needs 1 <= size < 2**62, block >= 1 and window >= 1, not {self}")
+        if self.neighbours < 1 or self.block % self.neighbours:
+            raise ValueError(
+                f"a block of {self.block} samples is not made of {self.neighbours} neighbours each"
+            )
 
     def epoch_of(self, position: int) -> int:
         """Epoch (0-based) of a position."""
@@ -162,7 +186,7 @@ class Order:
         start = number * window
         # The last window takes what is left over, so that no window is small.
         length = np.where(number == np.uint64(whole - 1), np.uint64(self.size) - start, window)
-        mixed = start + permute(within - start, length, keyed(key, number))
+        mixed = start + permute_runs(within - start, length, keyed(key, number), self.neighbours)
         return mixed // block, mixed % block
 
     def _block_start(self, slot: U64, key: U64) -> U64:

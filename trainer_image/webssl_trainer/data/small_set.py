@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Protocol, runtime_checkable
 
-from webssl_trainer.storage import ByteRange
+from webssl_trainer.storage import ByteRange, Came
 
 CHUNK = 1 << 20
 Name = tuple[str, int]
@@ -16,7 +16,7 @@ Name = tuple[str, int]
 class RangeReader(Protocol):
     """The part of a storage that reads ranges."""
 
-    def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
+    def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> Sequence[Came]:
         """Several ranges at once, in order; each may be shorter when its object ends earlier."""
         ...
 
@@ -25,7 +25,7 @@ class RangeReader(Protocol):
 class Keeping(RangeReader, Protocol):
     """A reader that keeps what it read, and can be told not to believe it."""
 
-    def cat_fresh(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
+    def cat_fresh(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> Sequence[Came]:
         """Like `cat_ranges`, whatever is kept."""
         ...
 
@@ -52,7 +52,7 @@ class KeptRanges:
         self._chunks: dict[Name, Future[bytes]] = {}
         self.bytes_read = 0
 
-    def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
+    def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> Sequence[Came]:
         """See `RangeReader`; an error of the source is raised, and the chunks it hit can be asked for again."""
         numbers = [range(item.start // self._chunk, -(-item.end // self._chunk)) for item in ranges]
         wanted = dict.fromkeys(
@@ -72,7 +72,7 @@ class KeptRanges:
                     if held is not None and held.done():
                         del self._chunks[item.url, number]
 
-    def cat_fresh(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
+    def cat_fresh(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> Sequence[Came]:
         """Like `cat_ranges`, from the source, whatever is kept."""
         answers = self._source.cat_ranges(ranges, stop)
         with self._lock:
@@ -104,7 +104,7 @@ class KeptRanges:
         with self._lock:
             self.bytes_read += sum(len(answer) for answer in answers)
         for name, answer in zip(names, answers, strict=True):
-            held[name].set_result(answer)
+            held[name].set_result(bytes(answer))
 
     def _chunk_of(self, name: Name, future: Future[bytes], stop: threading.Event | None) -> bytes:
         """The chunk; fetched alone when another caller failed, whose error may be about another chunk."""
@@ -114,11 +114,14 @@ class KeptRanges:
             future = held[name]
         return future.result()
 
-    def _piece(self, item: ByteRange, span: range, chunks: dict[Name, bytes]) -> bytes:
-        base = span.start * self._chunk
-        parts = [chunks[item.url, number] for number in span]
-        whole = parts[0] if len(parts) == 1 else b"".join(parts)
-        return whole[item.start - base : item.end - base]
+    def _piece(self, item: ByteRange, span: range, chunks: dict[Name, bytes]) -> Came:
+        parts = [
+            memoryview(chunks[item.url, number])[
+                max(0, item.start - number * self._chunk) : item.end - number * self._chunk
+            ]
+            for number in span
+        ]
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class Fresh:
@@ -127,6 +130,6 @@ class Fresh:
     def __init__(self, kept: Keeping) -> None:
         self._kept = kept
 
-    def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
+    def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> Sequence[Came]:
         """See `Keeping.cat_fresh`."""
         return self._kept.cat_fresh(ranges, stop)

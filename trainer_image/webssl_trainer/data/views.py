@@ -22,11 +22,12 @@ from webssl_trainer.data.crops import (
     file_crops_into,
 )
 from webssl_trainer.data.decode import MAX_PIXELS, BrokenSampleError
+from webssl_trainer.storage import Came
 
 WorkerKind = Literal["thread", "process"]
-Job = tuple[SampleCrops, bytes, int]
+Job = tuple[SampleCrops, Came, int]
 """Room for the crops of a sample, its bytes, its position."""
-Drawn = tuple[SampleCrops, bytes, F64]
+Drawn = tuple[SampleCrops, Came, F64]
 """The same with what its crops draw in place of the position."""
 _TOGETHER = 4
 """Samples that one worker is handed at once: few enough that workers end together, enough that handing over is cheap."""
@@ -46,7 +47,7 @@ class ViewMaker:
     seed: int
     max_pixels: int = MAX_PIXELS
 
-    def __call__(self, data: bytes, position: int) -> SampleCrops | str:
+    def __call__(self, data: Came, position: int) -> SampleCrops | str:
         """The crops, or the reason why the sample is broken (as text, so that it crosses processes)."""
         return self.made(data, crop_draws(self.spec, self.seed, position))
 
@@ -55,7 +56,7 @@ class ViewMaker:
         draws = crop_draws_for(self.spec, self.seed, [position for _, _, position in jobs])
         return [(room, data, mine) for (room, data, _), mine in zip(jobs, draws, strict=True)]
 
-    def into(self, crops: SampleCrops, data: bytes, draws: F64) -> str | None:
+    def into(self, crops: SampleCrops, data: Came, draws: F64) -> str | None:
         """Writes the crops; gives the reason why the sample is broken, if it is."""
         try:
             file_crops_into(crops, data, self.spec, draws, self.max_pixels)
@@ -63,7 +64,7 @@ class ViewMaker:
             return broken.reason
         return None
 
-    def made(self, data: bytes, draws: F64) -> SampleCrops | str:
+    def made(self, data: Came, draws: F64) -> SampleCrops | str:
         """`into` room of its own."""
         crops = empty_crops(self.spec)
         reason = self.into(crops, data, draws)
@@ -110,7 +111,7 @@ class ViewPool:
             made_last_first = [job.result() for job in reversed(running)]
             return [reason for made in reversed(made_last_first) for reason in made]
         sent = [
-            self._pool.submit(self._make.several, [(data, draws) for _, data, draws in part])
+            self._pool.submit(self._make.several, [(bytes(data), draws) for _, data, draws in part])
             for part in parts
         ]
         reasons: list[str | None] = []

@@ -13,7 +13,7 @@ from webssl_trainer.storage.errors import (
 from webssl_trainer.storage.fsspec_storage import FsspecStorage
 from webssl_trainer.storage.hedging import HEDGES, HedgePolicy
 from webssl_trainer.storage.options import StorageOptions
-from webssl_trainer.storage.protocol import ByteRange, ObjectInfo, Storage
+from webssl_trainer.storage.protocol import ByteRange, Came, ObjectInfo, Storage
 from webssl_trainer.storage.reads_apart import ReadsApart, read_apart
 from webssl_trainer.storage.retry import RetryPolicy, Waiting
 
@@ -28,6 +28,7 @@ __all__ = [
     "HEDGES",
     "RETRY_CAUSES",
     "ByteRange",
+    "Came",
     "DirectStorage",
     "FsspecStorage",
     "HedgePolicy",

@@ -7,10 +7,8 @@ from typing import Any
 from webssl_trainer.storage.addresses import REMOTE, scheme_of
 from webssl_trainer.storage.classify import http_status
 from webssl_trainer.storage.errors import WrongLengthError
-from webssl_trainer.storage.protocol import ByteRange
+from webssl_trainer.storage.protocol import ByteRange, Came
 
-Came = bytes | memoryview
-"""What came for a range; a view of its room if it had one."""
 Room = memoryview | None
 """Where the bytes of a range are to lie, if not in memory of their own."""
 

@@ -24,12 +24,10 @@ class Ask:
 
     Attributes:
         ranges: what to read.
-        long: few and long, so that they are best read in place.
         memory: bytes of a new memory, whose descriptor follows; 0 where the one before goes on.
     """
 
     ranges: Sequence[ByteRange]
-    long: bool
     memory: int
 
 

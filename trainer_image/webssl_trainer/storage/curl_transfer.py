@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import pycurl
 
-from webssl_trainer.storage.answers import Came, Room
+from webssl_trainer.storage.answers import Room
+from webssl_trainer.storage.protocol import Came
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from webssl_trainer.storage import az_direct, curl_loop, gs_direct, range_reads
 from webssl_trainer.storage.addresses import REMOTE, bucket_and_key, scheme_of
-from webssl_trainer.storage.answers import Came, Room, placed
+from webssl_trainer.storage.answers import Room, placed
 from webssl_trainer.storage.classify import http_status, is_expired, retry_cause
 from webssl_trainer.storage.direct_answers import ElsewhereError
 from webssl_trainer.storage.direct_clients import DirectClient, DirectClients
@@ -23,7 +23,7 @@ from webssl_trainer.storage.errors import WrongLengthError
 from webssl_trainer.storage.fsspec_storage import FsspecStorage
 from webssl_trainer.storage.hedging import Hedges
 from webssl_trainer.storage.options import StorageOptions
-from webssl_trainer.storage.protocol import ByteRange
+from webssl_trainer.storage.protocol import ByteRange, Came
 from webssl_trainer.storage.range_reads import RangeReads, Wanted
 from webssl_trainer.storage.s3_direct import S3Clients
 
@@ -35,9 +35,9 @@ _CLIENTS: dict[str, Callable[[StorageOptions], DirectClients]] = {
 
 
 def _wanted(client: DirectClient, item: ByteRange, room: Room) -> Wanted:
-    """A read as `RangeReads` takes it. Two requests would share a room, so of one with a room there is no second."""
-    begin = partial(client.range, bucket_and_key(item.url)[1], item.start, item.end, room)
-    return Wanted(begin, item.end - item.start if room is None else 0)
+    """A read as `RangeReads` takes it. Two requests can not share a room, so the second has memory of its own."""
+    ask = partial(client.range, bucket_and_key(item.url)[1], item.start, item.end)
+    return Wanted(partial(ask, room), item.end - item.start, ask)
 
 
 class DirectStorage(FsspecStorage):

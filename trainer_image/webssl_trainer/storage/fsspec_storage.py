@@ -9,13 +9,13 @@ from typing import Any, BinaryIO, Literal, TypeVar, cast
 
 from webssl_trainer.storage import local_write
 from webssl_trainer.storage.addresses import canonical, scheme_of, url_of
-from webssl_trainer.storage.answers import Came, Room, placed, whole
+from webssl_trainer.storage.answers import Room, placed, whole
 from webssl_trainer.storage.byte_budget import shared_budget
 from webssl_trainer.storage.classify import explained, http_status, is_expired, is_transient, retry_cause
 from webssl_trainer.storage.errors import StorageNotFoundError
 from webssl_trainer.storage.file_systems import made
 from webssl_trainer.storage.options import StorageOptions
-from webssl_trainer.storage.protocol import ByteRange, ObjectInfo
+from webssl_trainer.storage.protocol import ByteRange, Came, ObjectInfo
 from webssl_trainer.storage.retry import Retrier, Waiting
 
 T = TypeVar("T")

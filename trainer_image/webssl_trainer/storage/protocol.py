@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
+Came = bytes | memoryview
+"""Bytes that came, in memory of their own or in some that is used again when nobody looks at them any more."""
+
 
 @dataclass(frozen=True)
 class ByteRange:

@@ -54,10 +54,17 @@ Begin = Callable[[], Request]
 
 @dataclass(frozen=True)
 class Wanted:
-    """One read: what begins it, and the bytes that it will bring; 0 where nobody knows, and it is not asked for twice."""
+    """One read.
+
+    Attributes:
+        begin: begins it.
+        length: bytes that it will bring; 0 where nobody knows, and it is not asked for twice.
+        again: begins it a second time, if not as the first one.
+    """
 
     begin: Begin
     length: int
+    again: Begin | None = None
 
 
 @dataclass(eq=False)
@@ -156,7 +163,8 @@ class RangeReads:
     def _ask(self, read: _Read) -> None:
         began = self._loop.time()
         try:
-            request = read.wanted.begin()
+            again = read.wanted.again if read.twice else None
+            request = (again or read.wanted.begin)()
         except Exception as error:
             self._finish(read, error)
             return

@@ -110,14 +110,8 @@ def _serve(line: Connection, counted: Counted) -> None:
 
 def _read(storage: Storage, ask: Ask, memory: memoryview, stop: threading.Event) -> list[int]:
     """Reads into the memory; how many bytes came for each range."""
-    places = starts(ask.ranges)
-    if ask.long:
-        rooms = [memory[start:end] for start, end in pairwise(places)]
-        return storage.read_into(ask.ranges, rooms, stop)
-    answers = storage.cat_ranges(ask.ranges, stop)
-    for start, answer in zip(places[:-1], answers, strict=True):
-        memory[start : start + len(answer)] = answer
-    return [len(answer) for answer in answers]
+    rooms = [memory[start:end] for start, end in pairwise(starts(ask.ranges))]
+    return storage.read_into(ask.ranges, rooms, stop)
 
 
 def _sendable(error: Exception) -> Exception:

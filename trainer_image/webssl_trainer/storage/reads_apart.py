@@ -2,7 +2,7 @@
 
 A request is some twenty short pieces of Python. Made beside decoding, each of them takes the interpreter lock from a decoder,
 or from the thread that launches the step's kernels; apart, decoding runs as if nothing was read (note 0013). The answers
-lie in memory that both processes see.
+lie in memory that both processes see, and stay there until nobody looks at them any more.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -20,18 +21,19 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import send_handle
 from typing import TypeVar
 
+import numpy as np
 import structlog
 
 from webssl_trainer.storage.addresses import REMOTE, scheme_of
 from webssl_trainer.storage.apart_messages import Ask, Failed, Said, receive, send, starts
 from webssl_trainer.storage.direct_storage import DirectStorage
 from webssl_trainer.storage.errors import StorageStoppedError
-from webssl_trainer.storage.protocol import ByteRange, Storage
+from webssl_trainer.storage.protocol import ByteRange, Came, Storage
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 _LOOK = 0.2
-_LONG = 1 << 20
+_LEAST = 1 << 20
 _FEW, _PIECE = 600, 64 << 10
 """So many reads of this size, or as many bytes, made here cost a loader as much processor time as the start of a process."""
 _MANY = 1500
@@ -49,16 +51,15 @@ class _Line:
 
     def call(
         self, ranges: Sequence[ByteRange], stop: threading.Event | None, storage: DirectStorage
-    ) -> list[memoryview]:
-        """What came for each range, until the next call.
+    ) -> Sequence[int]:
+        """Has ranges read into the memory, one behind the other as `starts` has them; the bytes that came for each.
 
         Raises:
             StorageStoppedError: `stop` was set.
             EOFError, OSError: the process is gone.
             Exception: what the storage there raised.
         """
-        places = starts(ranges)
-        memory = self._ask(ranges, places[-1])
+        self._ask(ranges, starts(ranges)[-1])
         while True:
             while not self._here.poll(_LOOK):
                 if stop is not None and stop.is_set():
@@ -70,22 +71,28 @@ class _Line:
             storage.count_apart(answer.counts.retries, answer.counts.hedges)
             if isinstance(answer, Failed):
                 raise _ThereError(answer.error)
-            return [memory[at : at + count] for at, count in zip(places[:-1], answer.lengths, strict=True)]
+            lengths: Sequence[int] = answer.lengths
+            return lengths
 
-    def _ask(self, ranges: Sequence[ByteRange], size: int) -> memoryview:
-        long = size >= _LONG * len(ranges)
+    def seen(self, back: Callable[[_Line], object]) -> memoryview:
+        """The memory; once the last view of it is gone, the line comes back."""
+        assert self._memory is not None
+        lent = np.frombuffer(self._memory, np.uint8)
+        weakref.finalize(lent, back, self).atexit = False
+        return lent.data.toreadonly()
+
+    def _ask(self, ranges: Sequence[ByteRange], size: int) -> None:
         if self._memory is not None and len(self._memory) >= size:
-            send(self._here, Ask(ranges, long, 0))
-            return memoryview(self._memory)
-        room = max(_LONG, size + size // 4)
+            send(self._here, Ask(ranges, 0))
+            return
+        room = max(_LEAST, size + size // 4)
         descriptor = os.memfd_create("webssl-reads")
         try:
             os.truncate(descriptor, room)
             self._memory = mmap.mmap(descriptor, room)
-            send(self._here, Ask(ranges, long, room), descriptor)
+            send(self._here, Ask(ranges, room), descriptor)
         finally:
             os.close(descriptor)
-        return memoryview(self._memory)
 
     def close(self) -> None:
         """Ends a call that is under way there."""
@@ -145,13 +152,9 @@ class ReadsApart:
                     self._end(error)
             return self._ready and not self._over
 
-    def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> list[bytes]:
-        """See `Storage`."""
-
-        def copied(came: list[memoryview]) -> list[bytes]:
-            return [bytes(piece) for piece in came]
-
-        return self._read(ranges, stop, copied, lambda here: here.cat_ranges(ranges, stop))
+    def cat_ranges(self, ranges: Sequence[ByteRange], stop: threading.Event | None = None) -> Sequence[Came]:
+        """See `Storage`. What comes is not copied: views of a memory that is used again when the last of them is gone."""
+        return self._read(ranges, stop, lambda came: came, lambda here: here.cat_ranges(ranges, stop))
 
     def read_into(
         self, ranges: Sequence[ByteRange], rooms: Sequence[memoryview], stop: threading.Event | None = None
@@ -169,7 +172,7 @@ class ReadsApart:
         self,
         ranges: Sequence[ByteRange],
         stop: threading.Event | None,
-        copied: Callable[[list[memoryview]], T],
+        taken: Callable[[list[memoryview]], T],
         here: Callable[[Storage], T],
     ) -> T:
         if any(scheme_of(item.url) not in REMOTE for item in ranges) or self._few(ranges) or not self.is_up():
@@ -177,7 +180,7 @@ class ReadsApart:
         line: _Line | None = None
         try:
             line = self._line()
-            answer = copied(line.call(ranges, stop, self._storage))
+            lengths = line.call(ranges, stop, self._storage)
         except _ThereError as failed:
             if line is not None:
                 self._spare.append(line)
@@ -190,8 +193,9 @@ class ReadsApart:
             if line is not None:
                 line.close()
             raise
-        self._spare.append(line)
-        return answer
+        memory = line.seen(self._spare.append)
+        places = zip(starts(ranges)[:-1], lengths, strict=True)
+        return taken([memory[at : at + count] for at, count in places])
 
     def _few(self, ranges: Sequence[ByteRange]) -> bool:
         """Whether so little was read that no process is worth its start; an approximate count, if threads read at once."""

@@ -14,7 +14,7 @@ import certifi
 import pycurl
 
 from webssl_trainer.errors import UserError
-from webssl_trainer.storage.answers import Came, Room
+from webssl_trainer.storage.answers import Room
 from webssl_trainer.storage.curl_loop import CurlLoop, curl_loop
 from webssl_trainer.storage.curl_transfer import Answer, Transfer
 from webssl_trainer.storage.direct_answers import (
@@ -25,6 +25,7 @@ from webssl_trainer.storage.direct_answers import (
 )
 from webssl_trainer.storage.errors import WrongLengthError
 from webssl_trainer.storage.options import StorageOptions
+from webssl_trainer.storage.protocol import Came
 from webssl_trainer.storage.s3_keys import Keys
 
 _IDLE = 30
