@@ -5,9 +5,9 @@ Usage (loaders.py calls it): python benchmarks/data/arms.py ARM BUCKET
 Each line of its input, `CROPS RECIPE SAMPLES FIRST IMAGES`, is answered by a line of JSON. What the arm imports is imported once
 and not counted; each measurement is made in a fork that has nothing but that.
 
-Arms: ours (and apart, here, scattered, cached, bringing, kept, fsspec), webdataset, litdata, mosaicml, and memory, which decodes and crops the same bytes
-without any loader, two processes at once. Costs are processor seconds of the process and its workers from the
-making of the loader to its end.
+Arms: ours (and apart, scattered, cached, bringing, kept, fsspec), webdataset, litdata, mosaicml, and memory, which decodes and crops
+the same bytes without any loader, each worker a process (and beside: while somebody reads from the server). Costs are processor
+seconds of the process and its workers from the making of the loader to its end.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks.data.beside import reader
 from benchmarks.data.costs import memory_in_use, processor_seconds
-from benchmarks.data.own_arms import apart, bringing, cached, fsspec, here, kept, ours, scattered
+from benchmarks.data.own_arms import apart, bringing, cached, fsspec, kept, ours, scattered
 from benchmarks.data.recipes import RECIPES, SPECS
-from benchmarks.data.task import BATCH, WORKERS, Batches, Task
+from benchmarks.data.task import BATCH, NEIGHBOURS, WORKERS, Batches, Task
 
 
 def webdataset(task: Task) -> Batches:
@@ -120,7 +121,7 @@ def make_files(samples: int) -> None:
     _FILES.extend(photograph(pictures, number) for number in range(len(_FILES), samples))
 
 
-def memory(task: Task) -> Batches:
+def memory(task: Task, tell: Callable[[], object] = lambda: None) -> Batches:
     """Decoding and crops of the bytes alone, in as many processes at once as loaders have workers: cores share their caches."""
     workers = []
     for worker in range(WORKERS):
@@ -128,8 +129,10 @@ def memory(task: Task) -> Batches:
         if child == 0:
             code = 1
             try:
-                for number in range(worker, task.images, WORKERS):
+                for at, number in enumerate(range(worker, task.images, WORKERS)):
                     task.recipe(_FILES[number % len(_FILES)], number)
+                    if at % NEIGHBOURS == 0:
+                        tell()
                 code = 0
             finally:
                 os._exit(code)
@@ -141,8 +144,16 @@ def memory(task: Task) -> Batches:
         yield list(range(start, min(task.images, start + BATCH)))
 
 
+def beside(task: Task) -> Batches:
+    """As `memory`, while somebody else reads as many bytes, at this pace, from the server on the same cores; not counted."""
+    mean = sum(len(file) for file in _FILES) // len(_FILES)
+    with reader(task.bucket, NEIGHBOURS * mean) as tell:
+        yield from memory(task, tell)
+
+
 ARMS: dict[str, Callable[[Task], Batches]] = {
-    "ours": ours, "apart": apart, "here": here, "scattered": scattered, "cached": cached, "bringing": bringing, "fsspec": fsspec, "kept": kept,
+    "ours": ours, "apart": apart, "scattered": scattered, "cached": cached, "bringing": bringing,
+    "fsspec": fsspec, "kept": kept, "beside": beside,
     "webdataset": webdataset, "litdata": litdata, "mosaicml": mosaicml, "memory": memory,
 }  # fmt: skip
 
@@ -155,7 +166,7 @@ def main() -> int:
     for line in sys.stdin:
         crops, recipe, *numbers = line.split()
         samples, first, images = (int(number) for number in numbers)
-        if arm == "memory":
+        if arm in {"memory", "beside"}:
             make_files(samples)
         task = Task(bucket, samples, crops, RECIPES[recipe](SPECS[crops]), first, images)
         sys.stdout.write(f"{in_a_fork(ARMS[arm], task)}\n")
@@ -219,7 +230,6 @@ def imported(arm: Callable[..., Batches]) -> None:
     names = {
         "ours": "webssl_trainer.data",
         "apart": "webssl_trainer.data",
-        "here": "webssl_trainer.data",
         "scattered": "webssl_trainer.data",
         "fsspec": "webssl_trainer.data",
         "kept": "webssl_trainer.data",

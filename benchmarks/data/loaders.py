@@ -42,7 +42,7 @@ from benchmarks.train.commit import commit_of  # noqa: E402
 from tests.contract.trainer.s3_server import s3_server  # noqa: E402
 
 BUCKET = "bench"
-OWN = tuple(os.environ.get("OWN","ours,apart,here,scattered,cached,kept").split(","))
+OWN = tuple(os.environ.get("OWN", "ours,apart,here,scattered,cached,kept").split(","))
 OTHERS = ("webdataset", "litdata", "mosaicml")
 PACKAGES = (
     "webdataset", "litdata", "mosaicml-streaming", "torch", "torchvision", "pillow", "simplejpeg", "numpy", "s3fs", "pycurl", "boto3",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from webssl_trainer.storage import ByteRange, Storage, StorageOptions, open_storage
 
 from benchmarks.data.recipes import SPECS
-from benchmarks.data.task import BATCH, WORKERS, Batches, Task
+from benchmarks.data.task import BATCH, NEIGHBOURS, WORKERS, Batches, Task
 
 if TYPE_CHECKING:
     from webssl_trainer.data import CacheSpec
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from webssl_trainer.storage import ReadsApart
 
 
-def _opened(task: Task, storage: Storage, neighbours: int = 16) -> OpenData:
-    """Index and order of the set, as for one of more than 1 GiB and a global batch of 1,024."""
+def _opened(task: Task, storage: Storage, neighbours: int = NEIGHBOURS) -> OpenData:
+    """Index and order of the set."""
     from webssl_trainer.data import Source, load_data, prepare_data
 
     source, folder = Source(f"s3://{task.bucket}/tar/*.tar"), f"s3://{task.bucket}/run"
@@ -32,8 +32,8 @@ def ours(
     keep_bytes: int = 0,
     storage: Storage | None = None,
     cache: CacheSpec | None = None,
-    reads: ReadsApart | Storage | None = None,
-    neighbours: int = 16,
+    reads: ReadsApart | None = None,
+    neighbours: int = NEIGHBOURS,
 ) -> Batches:
     """This project's loader: a stored index, threads; nothing is kept, as for a data set that is larger than memory."""
     from webssl_trainer.data import BatchPlan, Loader
@@ -61,12 +61,6 @@ def apart(task: Task) -> Batches:
     with closing(reads):
         assert reads.is_up(60.0)
         yield from ours(task, storage=storage, reads=reads)
-
-
-def here(task: Task) -> Batches:
-    """As `ours`, without a process that reads."""
-    storage = open_storage()
-    return ours(task, storage=storage, reads=storage)
 
 
 def scattered(task: Task) -> Batches:

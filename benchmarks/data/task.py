@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.data.recipes import Recipe
 
-BATCH, WORKERS = 64, 2
+BATCH = 64
+WORKERS = int(os.environ.get("BENCH_WORKERS", "2"))
+"""Decoding threads or processes of each loader."""
+NEIGHBOURS = 16
+"""Samples that a request brings: what a data set of more than 1 GiB has, with a global batch of 1,024 or more."""
 Batches = Iterable[Any]
 
 

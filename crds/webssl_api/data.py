@@ -109,6 +109,9 @@ class DataSpec(ApiModel):
     index: StorageUri | None = None
     """Folder that `webssl index` wrote; unset looks beside the shards, and a run without any makes its own."""
 
+    neighbours: Literal[1, 2, 4, 8, 16, 32, 64] | None = None
+    """Samples side by side in a shard that follow each other in the order, so that a request brings them; unset: up to 16 of large data."""
+
     filter: FilterSpec | None = None
     """Which samples of the source are seen."""
 

@@ -57,6 +57,7 @@ class TrainerConfig:
     identity: dict[str, object]
     start_from: StartFrom | None = None
     cache: CacheSpec | None = None
+    neighbours: int | None = None
 
     @property
     def total_steps(self) -> int:
@@ -117,6 +118,7 @@ def trainer_config(run: ResolvedRun) -> TrainerConfig:
         if start is None
         else StartFrom(start.checkpoint, start.digest or "", start.weights is Weights.ENCODER),
         cache=_cache(spec),
+        neighbours=spec.data.neighbours,
     )
 
 

@@ -43,6 +43,7 @@ def order(
 
     logs.configure("error")
     sources: tuple[Source, ...] = (Source(uri),)
+    neighbours = batch = None
     if uri.endswith((".yaml", ".yml")):
         from webssl_api import ResolvedRun
         from webssl_trainer.config import trainer_config
@@ -52,12 +53,14 @@ def order(
         run = one_run(Path(uri))
         config = trainer_config(ResolvedRun.of(run))
         sources, seed = config.sources, config.seed if seed is None else seed
+        neighbours, batch = config.neighbours, config.plan.global_batch
         endpoint = endpoint or config.storage.endpoint
     shards = sources[0].shards
     storage = storage_for(shards if isinstance(shards, str) else shards[0], endpoint)
     with err.status("looking at the data"):
         folder = "memory:///webssl-data-order"
-        data = load_data(storage, folder, prepare_data(storage, sources, folder), seed or 0)
+        digest = prepare_data(storage, sources, folder, neighbours=neighbours, global_batch=batch)
+        data = load_data(storage, folder, digest, seed or 0)
     positions = np.arange(at, at + count, dtype=np.int64)
     refs = data.index.locate_all(data.order.samples_at(positions).tolist())
     mixed = (

@@ -54,7 +54,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
 
 
 @pytest.fixture(scope="module")
-def data(storage: Storage) -> OpenData:
+def sources(storage: Storage) -> list[Source]:
     """Forty images, of which a table chooses seven, mixed with thirty from a source with a stored index."""
     for name, count in (("first", 40), ("second", 30)):
         pack(
@@ -74,13 +74,14 @@ def data(storage: Storage) -> OpenData:
     made = make_store(storage, second, default_folder(second))
     assert (made.read, made.current.samples) == (4, 30)
     assert make_store(storage, second, default_folder(second)).read == 0
-    sources = [
-        Source(
-            "s3://data/first/{000000..000004}.tar", 1.0, Filter("s3://data/scores/*.parquet", "kind = seen")
-        ),
-        Source(second, 2.0),
-    ]
-    digest = prepare_data(storage, sources, "s3://data/run")
+    chosen = Filter("s3://data/scores/*.parquet", "kind = seen")
+    return [Source("s3://data/first/{000000..000004}.tar", 1.0, chosen), Source(second, 2.0)]
+
+
+@pytest.fixture(scope="module", params=[1, 4], ids=["sample-by-sample", "neighbours"])
+def data(storage: Storage, sources: list[Source], request: pytest.FixtureRequest) -> OpenData:
+    """Both mixed, in an order that keeps so many neighbours together."""
+    digest = prepare_data(storage, sources, "s3://data/run", neighbours=request.param)
     return load_data(storage, "s3://data/run", digest, seed=7)
 
 

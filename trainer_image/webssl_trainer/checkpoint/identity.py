@@ -15,7 +15,7 @@ from webssl_trainer.errors import UserError
 INDEX = "dataIndex"
 """Key under which a checkpoint also names the data index that it was trained with; not a part of the identity."""
 _PARTS = ("model", "objective", "schedule", "optimizer")
-_DATA = ("source", "seed", "filter", "weight", "mix")
+_DATA = ("source", "seed", "neighbours", "filter", "weight", "mix")
 _RUN_TIME_ONLY = re.compile(
     r"schedule\.microBatchSize|data\.mix\[\d+\]\.index|data\.(mix\[\d+\]\.)?filter\.maxUnmatchedFraction"
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from webssl_trainer.data.batch import BadDataError, Batch, BrokenReport
 from webssl_trainer.data.causes import Cause, Lack
@@ -102,8 +103,12 @@ class Assembler:
     known: set[tuple[str, int]] = field(default_factory=set)
     rooms: Rooms = field(default_factory=Rooms)
 
-    def build(self, positions: range) -> Built:
+    def build(self, positions: range, samples: NDArray[np.int64]) -> Built:
         """The batch of consecutive positions.
+
+        Args:
+            positions: N of them.
+            samples: what the order has there, int64 (N,).
 
         Raises:
             BadDataError: a broken position found no usable stand-in in 16 tries.
@@ -111,7 +116,7 @@ class Assembler:
         places = np.arange(positions.start, positions.stop, dtype=np.int64)
         costs = _Costs()
         broken: list[BrokenReport] = []
-        wanted = [int(number) for number in self.order.samples_at(places)]
+        wanted: list[int] = samples.tolist()
         room = _Room.of(self.rooms, self.spec, len(positions))
         slots = room.places()
         filled = self._load(positions, wanted, slots, broken, costs)

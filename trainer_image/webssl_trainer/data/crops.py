@@ -181,7 +181,7 @@ def sample_crops(
         size: width and height that the regions are drawn for, if the image was decoded smaller than that.
     """
     crops, size = empty_crops(spec), size or image.size
-    _write(crops, np.asarray(image), crop_boxes(*size, spec, crop_draws(spec, seed, position)), size)
+    _write(crops, np.array(image), crop_boxes(*size, spec, crop_draws(spec, seed, position)), size)
     return crops
 
 
@@ -217,12 +217,8 @@ def cut_into(outs: list[U8], pixels: U8, boxes: list[Box]) -> None:
         boxes: as many as `outs`.
     """
     import torch
-    from torch.nn.functional import interpolate
 
-    # Views are numpy's: each call of torch gives the interpreter lock away, and has to wait for it afterwards.
-    for out, box in zip(outs, boxes, strict=True):
-        # A copy of the region alone is what torch knows as channels-last; of a view into the image it makes a slower one.
-        apart = np.array(pixels[box.top : box.bottom, box.left : box.right])
-        region = torch.from_numpy(apart.transpose(2, 0, 1)[None])
-        made = interpolate(region, out.shape[1:], mode="bicubic", antialias=True)
-        out[...] = (made.flip(3) if box.flip else made).numpy()[0]
+    from webssl_trainer.data.cut_together import cut_all
+
+    sides = [[box.top, box.bottom, box.left, box.right, int(box.flip)] for box in boxes]
+    cut_all(torch.from_numpy(pixels), sides, [torch.from_numpy(out) for out in outs])

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from webssl_trainer.data.assemble import Assembler, Built
 from webssl_trainer.data.batch import BadDataError, Batch, StepBatches
@@ -24,6 +26,7 @@ from webssl_trainer.data.filling import Filling
 from webssl_trainer.data.index import DataIndex
 from webssl_trainer.data.order import SampleOrder
 from webssl_trainer.data.plan import BatchPlan, micro_batch_size, micro_batches, rank_positions
+from webssl_trainer.data.planned import planned
 from webssl_trainer.data.small_set import KeptRanges
 from webssl_trainer.data.views import ViewMaker, ViewPool, WorkerKind
 from webssl_trainer.storage import Storage, read_apart
@@ -132,7 +135,7 @@ class Loader(Iterator[StepBatches]):
         self._plan, self._rank, self._world = plan, rank, world
         self._size = micro_batch_size(world, plan)
         self._first = start_position
-        self._units = self._all_units(start_position, steps)
+        self._units = planned(self._all_units(start_position, steps), order)
         self._left = steps
         self._max_bad = max_bad_fraction
         self._ahead = prefetch if workers > 0 else 0
@@ -144,7 +147,7 @@ class Loader(Iterator[StepBatches]):
         self._filling: Filling | None = None
         keep = _worth_keeping(index, keep_bytes)
         # What is read once, or by the caller itself, is not worth a process.
-        to_come = None if steps is None else steps * plan.global_batch // world
+        to_come = None if steps is None else steps * plan.global_batch // world // order.neighbours
         self._apart = read_apart(storage, to_come) if reads is None and workers > 0 and not keep else None
         self._reads: Source = reads or self._apart or storage
         if keep:
@@ -213,7 +216,7 @@ class Loader(Iterator[StepBatches]):
     def _next_batch(self) -> Batch:
         started = self._clock()
         if self._ahead == 0:
-            built = self._assembler.build(next(self._units))
+            built = self._assembler.build(*next(self._units))
         else:
             self._fill()
             built = self._waiting.popleft().result()
@@ -224,19 +227,19 @@ class Loader(Iterator[StepBatches]):
 
     def _fill(self) -> None:
         while len(self._waiting) < self._ahead:
-            positions = next(self._units, None)
-            if positions is None:
+            unit = next(self._units, None)
+            if unit is None:
                 return
             future: Future[Built] = Future()
             # A daemon thread, so that a read from a silent server can not hold up the end of the process.
             threading.Thread(
-                target=self._work, args=(future, positions), name=f"batch-{positions.start}", daemon=True
+                target=self._work, args=(future, *unit), name=f"batch-{unit[0].start}", daemon=True
             ).start()
             self._waiting.append(future)
 
-    def _work(self, future: Future[Built], positions: range) -> None:
+    def _work(self, future: Future[Built], positions: range, samples: NDArray[np.int64]) -> None:
         try:
-            future.set_result(self._assembler.build(positions))
+            future.set_result(self._assembler.build(positions, samples))
         except BaseException as error:  # handed to the caller of next()
             future.set_exception(error)
 

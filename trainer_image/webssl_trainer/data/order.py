@@ -92,6 +92,11 @@ class SampleOrder(Protocol):
         """Number of samples."""
         ...
 
+    @property
+    def neighbours(self) -> int:
+        """Samples that lie side by side and follow each other in the order, at most."""
+        ...
+
     def samples_at(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Samples of positions: int64 (N,) -> int64 (N,) in `[0, size)`. Raises ValueError when one is negative."""
         ...

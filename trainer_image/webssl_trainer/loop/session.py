@@ -193,5 +193,10 @@ def _take_weights(session: Session, origin: Origin) -> None:
 def _open_data(config: TrainerConfig, processes: Processes, storage: Storage, pinned: str) -> OpenData:
     """The data of the checkpoint, or of the sources as they are now; rank 0 looks at them, the others read what it kept."""
     uri = config.checkpoint_uri
-    digest = pinned or processes.peers.led(lambda: prepare_data(storage, config.sources, uri))
+
+    def prepared() -> str:
+        batch = config.plan.global_batch
+        return prepare_data(storage, config.sources, uri, neighbours=config.neighbours, global_batch=batch)
+
+    digest = pinned or processes.peers.led(prepared)
     return load_data(storage, uri, digest, config.seed)

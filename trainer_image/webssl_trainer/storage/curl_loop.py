@@ -131,6 +131,7 @@ class CurlLoop:
 
     def _run(self) -> None:
         while not self._closed:
+            running = len(self._under_way)
             for key, events in self._sockets.select(self._wait()):
                 if key.fileobj is self._wakes:
                     self._wakes.recv(4096)
@@ -138,12 +139,13 @@ class CurlLoop:
                     flags = (pycurl.CSELECT_IN if events & selectors.EVENT_READ else 0) | (
                         pycurl.CSELECT_OUT if events & selectors.EVENT_WRITE else 0
                     )
-                    self._multi.socket_action(key.fd, flags)
+                    _, running = self._multi.socket_action(key.fd, flags)
             now = self.time()
             if self._due is not None and self._due <= now:
                 self._due = None
-                self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-            self._end_finished()
+                _, running = self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            if running < len(self._under_way):
+                self._end_finished()
             while self._timers and self._timers[0][0] <= now:
                 timer = heapq.heappop(self._timers)[2]
                 if not timer.over:

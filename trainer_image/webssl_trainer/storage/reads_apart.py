@@ -34,8 +34,8 @@ T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 _LOOK = 0.2
 _LEAST = 1 << 20
-_FEW, _PIECE = 600, 64 << 10
-"""So many reads of this size, or as many bytes, made here cost a loader as much processor time as the start of a process."""
+_FEW, _PIECE = 600, 1 << 20
+"""So many short reads, or so many pieces, made here cost a loader as much processor time as the start of a process."""
 _MANY = 1500
 """Of so many reads that are to come, the start of a process pays from the first on: it is paid once, and takes its time."""
 
@@ -132,6 +132,11 @@ class ReadsApart:
     def process(self) -> int | None:
         """Number of the other process; None before it is started."""
         return None if self._started is None else self._started[0].pid
+
+    @property
+    def spare_lines(self) -> int:
+        """Lines whose answers nobody looks at any more."""
+        return len(self._spare)
 
     def is_up(self, wait: float = 0.0) -> bool:
         """Whether the other process reads; it is started if it was not.

@@ -24,7 +24,12 @@ class Data:
     """Sources of a run: sizes, chosen samples, weights; and the samples that are broken."""
 
     def __init__(
-        self, seed: int, chosen: list[list[int] | None], sizes: list[int], weights: list[float]
+        self,
+        seed: int,
+        chosen: list[list[int] | None],
+        sizes: list[int],
+        weights: list[float],
+        neighbours: int = 1,
     ) -> None:
         self.selections = [
             Selection.of(size, [np.arange(size) if some is None else np.array(some, dtype=np.int64)])
@@ -32,9 +37,12 @@ class Data:
         ]
         self.starts = np.cumsum([0, *sizes])
         counts = [len(selection) for selection in self.selections]
-        self.order: SampleOrder = Order(seed, counts[0], 3, 4)
+        block = 3 * neighbours
+        self.order: SampleOrder = Order(seed, counts[0], block, 4, neighbours)
         if len(sizes) > 1:
-            orders = tuple(Order(source_seed(seed, at), count, 3, 4) for at, count in enumerate(counts))
+            orders = tuple(
+                Order(source_seed(seed, at), count, block, 4, neighbours) for at, count in enumerate(counts)
+            )
             self.order = MixtureOrder(seed, orders, tuple(weights))
 
     def samples(self, numbers: np.ndarray) -> np.ndarray:
@@ -71,7 +79,8 @@ def data_sets(draw: st.DrawFn) -> Data:
         for size in sizes
     ]
     weights = [draw(st.floats(0.01, 10)) for _ in sizes]
-    return Data(draw(st.integers(0, 2**64 - 1)), chosen, sizes, weights)
+    neighbours = draw(st.sampled_from([1, 2, 4]))
+    return Data(draw(st.integers(0, 2**64 - 1)), chosen, sizes, weights, neighbours)
 
 
 def read_by(data: Data, world: int, first: int, steps: int, group: int, broken: frozenset[int]) -> list[int]:
@@ -119,12 +128,13 @@ def test_the_sequence_is_one_for_all_process_counts_starts_broken_samples_filter
     size=st.integers(1, 200),
     share=st.floats(0.01, 1),
     epochs=st.integers(1, 4),
+    neighbours=st.sampled_from([1, 4]),
 )
 def test_each_epoch_of_a_filter_uses_each_chosen_sample_once_and_no_other(
-    seed: int, size: int, share: float, epochs: int
+    seed: int, size: int, share: float, epochs: int, neighbours: int
 ) -> None:
     chosen = [at for at in range(size) if (at * 2654435761) % 1000 < 1000 * share] or [size - 1]
-    data = Data(seed, [chosen], [size], [1.0])
+    data = Data(seed, [chosen], [size], [1.0], neighbours)
     n = len(chosen)
     for epoch in range(epochs):
         used = data.filled(range(epoch * n, (epoch + 1) * n), frozenset())

@@ -141,6 +141,15 @@ def test_what_may_turn_an_image_is_left_to_pillow(options: dict[str, object], kn
     assert (jpeg_size(jpeg(picture(30, 20), **options)) == (30, 20)) is known
 
 
+def test_a_file_in_the_middle_of_an_answer_is_read_like_one_alone() -> None:
+    alone = jpeg(picture(64, 48))
+    view = memoryview(b"xx" + alone + b"yy")[2:-2]
+    assert jpeg_size(view) == jpeg_size(alone) == (64, 48)
+    pixels, expected = jpeg_pixels(view, 64, 48, 2), jpeg_pixels(alone, 64, 48, 2)
+    assert pixels is not None
+    assert np.array_equal(pixels, expected)
+
+
 def test_only_plain_headers_are_read() -> None:
     whole = jpeg(picture(30, 20))
     assert jpeg_size(jpeg(picture(30, 20, "CMYK"))) is None

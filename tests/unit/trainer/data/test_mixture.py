@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,8 +15,13 @@ WEIGHTS = st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=6).map(tuple)
 FIXED = [216, 1060, 587, 781, 974, 1153, 171, 489]
 
 
-def mixture(seed: int, sizes: list[int], weights: tuple[float, ...]) -> MixtureOrder:
-    orders = tuple(Order(source_seed(seed, at), size, 4, 8) for at, size in enumerate(sizes))
+def mixture(
+    seed: int, sizes: list[int], weights: tuple[float, ...], neighbours: Sequence[int] = (1,)
+) -> MixtureOrder:
+    runs = [*neighbours, *[neighbours[-1]] * len(sizes)]
+    orders = tuple(
+        Order(source_seed(seed, at), size, max(4, runs[at]), 8, runs[at]) for at, size in enumerate(sizes)
+    )
     return MixtureOrder(seed, orders, weights)
 
 
@@ -30,13 +37,14 @@ def test_places_fill_the_cycle_and_follow_the_weights_to_the_nearest_place(
 
 
 @settings(deadline=None, max_examples=25)
-@given(st.integers(0, 2**64 - 1), WEIGHTS, st.integers(0, 50))
+@given(st.integers(0, 2**64 - 1), WEIGHTS, st.integers(0, 50), st.sampled_from([1, 4, 16]))
 def test_a_cycle_uses_the_next_ranks_of_each_source_exactly_once(
-    seed: int, weights: tuple[float, ...], cycle: int
+    seed: int, weights: tuple[float, ...], cycle: int, neighbours: int
 ) -> None:
-    order = mixture(seed, [97 + at for at in range(len(weights))], weights)
+    order = mixture(seed, [97 + at for at in range(len(weights))], weights, [neighbours])
     source, rank = order.sources_at(np.arange(cycle * CYCLE, (cycle + 1) * CYCLE))
-    for number, places in enumerate(shares(weights)):
+    assert sum(order.places) == CYCLE
+    for number, places in enumerate(order.places):
         expected = np.arange(cycle * places, (cycle + 1) * places)
         assert np.array_equal(np.sort(rank[source == number]), expected)
 
@@ -68,6 +76,24 @@ def test_batches_hold_the_shares_as_well_as_independent_draws_would() -> None:
     first = (source.reshape(-1, 256) == 0).mean(axis=1)
     assert abs(first.mean() - 0.2) < 1e-4
     assert first.std() < 1.2 * np.sqrt(0.2 * 0.8 / 256)
+
+
+@pytest.mark.parametrize("neighbours", [(16, 4), (1, 16)])
+def test_neighbours_of_a_source_stay_together_in_a_mixture(neighbours: tuple[int, int]) -> None:
+    order = mixture(3, [16_000, 32_000], (0.3, 0.7), neighbours)
+    positions = np.arange(5 * CYCLE)
+    source, samples = order.sources_at(positions)[0].reshape(-1, 16), order.samples_at(positions)
+    assert (source == source[:, :1]).all()
+    for number, (first, size, run) in enumerate(
+        [(0, 16_000, neighbours[0]), (16_000, 32_000, neighbours[1])]
+    ):
+        mine = samples.reshape(-1, 16)[source[:, 0] == number].reshape(-1, run) - first
+        assert np.array_equal(mine, (mine[:, :1] + np.arange(run)) % size)
+
+
+def test_a_mixture_of_runs_needs_powers_of_two() -> None:
+    with pytest.raises(ValueError, match="3 neighbours are no power of two"):
+        MixtureOrder(0, (Order(0, 30, 6, 4, 3), Order(1, 30, 6, 4, 3)), (1.0, 1.0))
 
 
 def test_equal_sources_have_different_orders() -> None:

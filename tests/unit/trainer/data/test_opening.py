@@ -64,6 +64,28 @@ def test_a_plain_source_is_pinned_by_its_index_as_ever(storage: Storage, make_se
     assert len(storage.list_objects(cache)) == 1
 
 
+def test_neighbours_are_pinned_with_the_order(storage: Storage, make_set: MakeSet) -> None:
+    cache, source = folder(), Source(f"{make_set(40)}/*.tar")
+    digest = prepare_data(storage, [source], cache, neighbours=4)
+    data = load_data(storage, cache, digest, seed=4)
+    assert data.order == Order(4, 40, 16, 1024, 4)
+    numbers = [int(name.rpartition("/")[2]) for name in ids(storage, data, world=3, steps=5)[:40]]
+    assert sorted(numbers) == list(range(40))
+    runs = np.array(numbers).reshape(-1, 4)
+    assert np.array_equal(runs, (runs[:, :1] + np.arange(4)) % 40)
+    # What a run without them is pinned by does not change.
+    assert prepare_data(storage, [source], cache, neighbours=1) == data.index.digest
+
+
+def test_a_mixture_of_few_samples_a_step_keeps_no_neighbours(storage: Storage, make_set: MakeSet) -> None:
+    cache = folder()
+    sources = [Source(f"{make_set(40)}/*.tar"), Source(f"{make_set(30)}/*.tar")]
+    plain = prepare_data(storage, sources, cache)
+    assert prepare_data(storage, sources, cache, global_batch=64) == plain
+    order = load_data(storage, cache, prepare_data(storage, sources, cache, neighbours=8), seed=0).order
+    assert order.neighbours == 8
+
+
 def test_a_filtered_run_sees_the_chosen_samples_only_each_once_an_epoch(
     storage: Storage, make_set: MakeSet
 ) -> None:

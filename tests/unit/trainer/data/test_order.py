@@ -11,9 +11,17 @@ from webssl_trainer.data.order import Order
 FIXED_SMALL = [142, 773, 948, 120, 382, 656, 122, 159]
 FIXED_LARGE = [291483406, 489962589, 670837975, 782343139]
 SEEDS = st.integers(0, 2**64 - 1)
-ORDERS = st.builds(
-    Order, seed=SEEDS, size=st.integers(1, 3000), block=st.integers(1, 40), window=st.integers(1, 30)
-)
+FIXED_RUNS = [397, 398, 399, 400, 455, 456, 457, 458]
+
+
+@st.composite
+def orders(draw: st.DrawFn, neighbours: st.SearchStrategy[int]) -> Order:
+    run = draw(neighbours)
+    block = run * draw(st.integers(1, 40 // run))
+    return Order(draw(SEEDS), draw(st.integers(1, 3000)), block, draw(st.integers(1, 30)), run)
+
+
+ORDERS = orders(st.sampled_from([1, 1, 2, 4, 16]))
 
 
 @settings(deadline=None)
@@ -27,7 +35,7 @@ def test_every_epoch_uses_every_sample_exactly_once(order: Order, epoch: int) ->
 @given(ORDERS, st.lists(st.integers(0, 10**12), max_size=50))
 def test_a_position_has_one_sample_however_it_is_asked(order: Order, positions: list[int]) -> None:
     together = order.samples_at(np.array(positions, dtype=np.int64))
-    again = Order(order.seed, order.size, order.block, order.window)
+    again = Order(order.seed, order.size, order.block, order.window, order.neighbours)
     assert [again.sample_at(position) for position in positions] == together.tolist()
 
 
@@ -53,6 +61,31 @@ def test_the_order_of_a_seed_is_fixed_for_good() -> None:
     # A change of these numbers breaks the resume of every run that was started before it.
     assert Order(0, 1000).samples_at(np.arange(8)).tolist() == FIXED_SMALL
     assert Order(7, 10**9).samples_at(np.arange(10**9 - 2, 10**9 + 2)).tolist() == FIXED_LARGE
+    assert Order(0, 1000, 16, 1024, 4).samples_at(np.arange(8)).tolist() == FIXED_RUNS
+
+
+@given(orders(st.sampled_from([2, 4, 16])), st.integers(0, 1000))
+def test_neighbours_follow_each_other_in_every_epoch_but_for_its_last_few(order: Order, epoch: int) -> None:
+    whole = order.size // order.neighbours * order.neighbours
+    used = order.samples_at(epoch * order.size + np.arange(whole)).reshape(-1, order.neighbours)
+    assert np.array_equal(used, (used[:, :1] + np.arange(order.neighbours)) % order.size)
+
+
+@given(ORDERS.filter(lambda order: order.neighbours > 1))
+def test_runs_of_neighbours_are_mixed_as_samples_are(order: Order) -> None:
+    few = Order(
+        order.seed, max(1, order.size // order.neighbours), order.block // order.neighbours, order.window
+    )
+    if order.size % order.neighbours == 0:
+        runs = order.samples_at(np.arange(order.size))[:: order.neighbours]
+        steps = (runs - runs[0]) % order.size // order.neighbours
+        alone = few.samples_at(np.arange(few.size))
+        assert np.array_equal(steps, (alone - alone[0]) % few.size)
+
+
+def test_a_block_is_made_of_whole_runs() -> None:
+    with pytest.raises(ValueError, match="a block of 24 samples is not made of 16 neighbours each"):
+        Order(0, 1000, 24, 1024, 16)
 
 
 def test_the_samples_of_a_window_are_whole_blocks() -> None:

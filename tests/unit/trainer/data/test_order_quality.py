@@ -12,7 +12,14 @@ import pytest
 from webssl_trainer.data.index_table import TableIndex
 from webssl_trainer.data.mixture import CYCLE, MixtureOrder, source_seed
 from webssl_trainer.data.order import Order
-from webssl_trainer.data.read_ranges import LARGEST, SMALLEST, suited, window_positions, window_reads
+from webssl_trainer.data.read_ranges import (
+    LARGEST,
+    SMALLEST,
+    suited,
+    suited_neighbours,
+    window_positions,
+    window_reads,
+)
 from webssl_trainer.data.samples import Part, ShardSample
 from webssl_trainer.data.shards import Shard
 
@@ -55,6 +62,18 @@ def test_a_sample_is_as_likely_at_any_place_of_the_epoch(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("lag", [1, 2, 7, 64, 1000])
+def test_runs_of_neighbours_are_uncorrelated_at_a_lag_and_lie_anywhere(seed: int, lag: int) -> None:
+    order = suited(seed, LARGE, SAMPLE, 16)
+    runs = order.samples_at(np.arange(0, 16 * 12_000, 16))
+    first, second = runs[:-lag].astype(np.float64), runs[lag:].astype(np.float64)
+    # Two runs of one block, of which there are six, meet with probability 1 / window.
+    assert abs(np.corrcoef(first, second)[0, 1]) < 5 / np.sqrt(runs.size) + 2 / order.window
+    # The runs of a block move together.
+    assert chi_square(np.bincount(runs * 64 // LARGE, minlength=64)) / 6 < chi_square_bound(63)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("lag", [1, 2, 7, 64, 1000])
 def test_samples_at_a_lag_are_uncorrelated_as_in_a_full_shuffle(seed: int, lag: int) -> None:
     order = suited(seed, LARGE, SAMPLE)
     used = order.samples_at(np.arange(200_000)).astype(np.float64)
@@ -87,6 +106,51 @@ def test_batches_of_class_sorted_data_hold_most_of_the_classes_of_a_full_shuffle
     ours = distinct(order.samples_at(np.arange(30 * batch)) * classes // LARGE, batch)
     shuffled = np.random.default_rng(1).integers(0, classes, 30 * batch)
     assert ours > at_least * distinct(shuffled, batch)
+
+
+@pytest.mark.parametrize(("neighbours", "at_least"), [(4, 0.95), (16, 0.6)])
+def test_neighbours_cost_batches_of_class_sorted_data_some_of_their_classes(
+    neighbours: int, at_least: float
+) -> None:
+    order, batch, classes = suited(1, LARGE, SAMPLE, neighbours), 3072, 200
+    ours = distinct(order.samples_at(np.arange(30 * batch)) * classes // LARGE, batch)
+    places = batch // neighbours  # as independent draws of so many places would have
+    assert ours == pytest.approx(classes * (1 - (1 - 1 / classes) ** places), rel=0.03)
+    assert ours > at_least * classes
+
+
+@pytest.mark.parametrize(
+    ("kilobytes", "seen", "batch", "neighbours"),
+    [
+        (55, 1.0, None, 16),
+        (55, 1.0, 3072, 16),
+        (55, 1.0, 512, 8),  # 64 places
+        (55, 1.0, 32, 1),
+        (100, 1.0, None, 8),
+        (500, 1.0, None, 2),
+        (2000, 1.0, None, 1),
+        (20, 0.5, None, 16),  # a request brings the gaps, too
+        (100, 0.503, None, 1),  # gaps longer than a request bridges
+        (55, 0.013, None, 1),
+    ],
+)
+def test_neighbours_are_what_a_request_of_a_mebibyte_brings(
+    kilobytes: int, seen: float, batch: int | None, neighbours: int
+) -> None:
+    samples = 10**8
+    assert suited_neighbours(samples * kilobytes * 1000, samples, int(seen * samples), batch) == neighbours
+
+
+def test_small_data_are_mixed_sample_by_sample() -> None:
+    assert suited_neighbours(1 << 30, 20_000, 20_000, None) == 1
+    assert suited_neighbours((1 << 30) + 1, 20_000, 20_000, None) == 16
+
+
+@pytest.mark.parametrize("neighbours", [1, 2, 16])
+def test_blocks_hold_whole_runs_and_stay_as_long(neighbours: int) -> None:
+    order = suited(0, 10**7, SAMPLE, neighbours)
+    assert order.block % neighbours == 0
+    assert abs(order.block - 94) <= neighbours / 2
 
 
 def test_a_mixture_is_as_unordered_as_its_sources() -> None:

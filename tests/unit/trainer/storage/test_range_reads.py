@@ -104,6 +104,14 @@ def test_a_silent_read_is_asked_for_once_more(script: tuple[Any, ...], answer: A
     assert [one.cancelled() for one in requests.made] == [True, False]
 
 
+def test_the_second_request_is_begun_in_its_own_way() -> None:
+    engine, first, second = reads(), Requests(), Requests()
+    wanted = Wanted(first.wanted(NEVER).begin, 10, second.wanted(b"elsewhere").begin)
+    assert engine.read_all([wanted]) == [b"elsewhere"]
+    settled(engine)
+    assert [one.cancelled() for one in (*first.made, *second.made)] == [True, False]
+
+
 def test_an_error_that_asks_for_less_ends_asking_twice() -> None:
     # The error comes before anything is known to be slow, so that a loop that is held up asks for neither read twice.
     engine, requests, stop = reads(first=BlockingIOError("SlowDown")), Requests(), threading.Event()

@@ -89,6 +89,29 @@ def test_short_and_long_reads_follow_each_other(server: FaultyServer, apart: Rea
         assert [bytes(room[:count]) for room, count in zip(rooms, counts, strict=True)] == whole
 
 
+def test_what_came_stays_as_it_is_while_somebody_looks_and_its_memory_is_used_again(
+    apart: ReadsApart,
+) -> None:
+    first = apart.cat_ranges([ByteRange(URL, 0, 900), ByteRange(URL, 50, 60)])
+    whole = first[0]
+    assert isinstance(whole, memoryview)
+    assert whole.readonly
+    part = whole[100:200]
+    others = [apart.cat_ranges([ByteRange(URL, at, at + 900)])[0] for at in range(1, 4)]
+    assert part == BODY[100:200]
+    assert [bytes(other) for other in others] == [BODY[at : at + 900] for at in range(1, 4)]
+    assert apart.spare_lines == 0
+    del first, whole
+    assert part == BODY[100:200]
+    assert apart.spare_lines == 0
+    del part
+    assert apart.spare_lines == 1
+    del others
+    assert apart.spare_lines == 4
+    assert apart.cat_ranges([ByteRange(URL, 7, 9)]) == [BODY[7:9]]
+    assert apart.spare_lines == 4
+
+
 def test_many_threads_read_at_once(apart: ReadsApart) -> None:
     def read(at: int) -> bool:
         return apart.cat_ranges([ByteRange(URL, at, at + 900)]) == [BODY[at : at + 900]]
@@ -177,7 +200,7 @@ def test_few_reads_start_no_process_and_many_do(storage: DirectStorage) -> None:
     for at in range(100):
         assert apart.cat_ranges([ByteRange(URL, at, 900)]) == [BODY[at:900]]
     assert apart.process is None
-    beyond = ByteRange(URL, 9, 600 * (64 << 10))
+    beyond = ByteRange(URL, 9, 600 << 20)
     assert apart.cat_ranges([beyond]) == [BODY[9:]]
     assert apart.process is not None
     assert apart.is_up(LONG_ENOUGH)
