@@ -9,7 +9,8 @@ other work on the machine changes them little; the server's own time is not coun
 
 This loader is also run over four epochs, of which it keeps nothing: what the last three cost is the cost without the start, and is
 set beside decoding and crops of as many images in memory. The cache of blocks has all of them after the first, so to its share
-what it costs to bring the blocks (`bringing`, per image) is added.
+what it costs to bring the blocks (`bringing`, per image) is added. With two workers the server has no core of its own on a
+machine of two, so the same is done beside somebody else's reading (`beside`), and with one worker, by the clock, too.
 """
 
 from __future__ import annotations
@@ -22,9 +23,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +38,19 @@ from webssl_trainer.storage import Storage, StorageOptions, open_storage
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.data.alone import ALONE, one_worker  # noqa: E402
+from benchmarks.data.alone import summarised as of_one_worker  # noqa: E402
+from benchmarks.data.running import BUCKET, Arms, Figures, further, tried  # noqa: E402
 from benchmarks.train.commit import commit_of  # noqa: E402
 from tests.contract.trainer.s3_server import s3_server  # noqa: E402
 
-BUCKET = "bench"
-OWN = tuple(os.environ.get("OWN", "ours,apart,here,scattered,cached,kept").split(","))
+OWN = ("ours", "apart", "scattered", "cached", "kept")
+LONG = ("memory", "beside", "apart", "scattered", "cached", "kept")
+"""Arms of which it is known what an image costs without the start; `ours` is `apart` in a run that is long enough."""
 OTHERS = ("webdataset", "litdata", "mosaicml")
 PACKAGES = (
     "webdataset", "litdata", "mosaicml-streaming", "torch", "torchvision", "pillow", "simplejpeg", "numpy", "s3fs", "pycurl", "boto3",
 )  # fmt: skip
-Figures = dict[str, float]
-_TRIES = 4
-_EPOCHS = 4
-"""So many tell what an image costs without the start: the first one is taken off."""
 
 
 def main() -> int:
@@ -66,7 +66,9 @@ def main() -> int:
         upload(storage, files)
         make_store(storage, f"s3://{BUCKET}/tar/*.tar", default_folder(f"s3://{BUCKET}/tar/*.tar"))
         others = () if given.own else OTHERS
-        with Arms(given.python, ("memory", *OWN, "bringing", "fsspec", *others)) as arms:
+        with Arms(given.python, ALONE, workers=1) as arms:
+            alone = [one_worker(arms, given.samples) for _ in range(given.rounds)]
+        with Arms(given.python, ("memory", "beside", *OWN, "bringing", "fsspec", *others)) as arms:
             rounds = [one_round(arms, given.samples, others) for _ in range(given.rounds)]
             resumed = [arm for arm in ("ours", "litdata", "mosaicml") if arm in arms.running]
             half = given.samples // 2 // 64 * 64
@@ -81,10 +83,11 @@ def main() -> int:
             }
         filtered = read_over_used(storage, given.samples)
     summary = summarised(rounds)
+    summary["one worker"] = of_one_worker(alone)
     summary["resume in the middle of an epoch, seconds to first batch"] = starts
     summary["bytes read / used at a filter of 1.3 %"] = filtered
     sys.stdout.write(f"{json.dumps(summary, indent=2)}\n")
-    store(given, summary, rounds)
+    store(given, summary, rounds, alone)
     return 0
 
 
@@ -110,47 +113,11 @@ def upload(storage: Storage, folder: Path) -> None:
         storage.put(f"s3://{BUCKET}/{file.relative_to(folder)}", file.read_bytes())
 
 
-class Arms(AbstractContextManager["Arms"]):
-    """The arms' processes, which wait for what to measure next; see arms.py."""
-
-    def __init__(self, python: str, names: Sequence[str]) -> None:
-        command = [python, str(ROOT / "benchmarks/data/arms.py")]
-        self.running = {
-            name: subprocess.Popen(
-                [*command, name, BUCKET], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-            )
-            for name in names
-        }
-
-    def run(
-        self, arm: str, crops: str, recipe: str, samples: int, first: int = 0, images: int = 0
-    ) -> Figures:
-        """Figures of one epoch, or of the first `images` of it, or of its resumption at `first`."""
-        process = self.running[arm]
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(f"{crops} {recipe} {samples} {first} {images or samples}\n")
-        line = process.stdout.readline()
-        # Some loaders print to the same place.
-        while line and not line.startswith("{"):
-            line = process.stdout.readline()
-        figures: Figures = json.loads(line or '{"error": "it ended"}')
-        if "error" in figures:
-            raise RuntimeError(f"{arm} {crops} {recipe}: {figures['error']}")
-        return figures
-
-    def __exit__(self, *_: object) -> None:
-        for process in self.running.values():
-            if process.stdin is not None:
-                process.stdin.close()
-            process.wait(60)
-
-
 def one_round(arms: Arms, samples: int, others: tuple[str, ...]) -> dict[str, Figures]:
     """Every arm once, with the crops of DINO and of MAE."""
     found: dict[str, Figures] = {}
     for crops in ("dino", "mae"):
-        todo = [(arm, "same") for arm in ("memory", *OWN, "fsspec")]
+        todo = [(arm, "same") for arm in ("memory", "beside", *OWN, "fsspec")]
         for arm, recipe in todo + [(arm, recipe) for recipe in ("plain", "same") for arm in others]:
             name = f"{crops} {arm} {recipe}"
             found[name] = (
@@ -158,9 +125,8 @@ def one_round(arms: Arms, samples: int, others: tuple[str, ...]) -> dict[str, Fi
                 if arm not in others
                 else tried(arms, arm, crops, recipe, samples)
             )
-            if arm in ("memory", *OWN):
-                more = arms.run(arm, crops, recipe, samples, images=_EPOCHS * samples)
-                found[name]["further_ms"] = further(more, found[name])
+            if arm in LONG:
+                found[name] |= further(arms, arm, crops, samples, found[name])
             if arm == "cached":
                 everything = arms.run("bringing", crops, recipe, samples)["processor_seconds"]
                 start = arms.run("bringing", crops, recipe, samples, images=1)["processor_seconds"]
@@ -168,22 +134,6 @@ def one_round(arms: Arms, samples: int, others: tuple[str, ...]) -> dict[str, Fi
                 found[name] |= {"brought_ms": brought, "further_ms": found[name]["further_ms"] + brought}
             sys.stderr.write(f"{name}: {found[name]}\n")
     return found
-
-
-def tried(arms: Arms, arm: str, crops: str, recipe: str, samples: int) -> Figures:
-    """An epoch of another loader, again if it fails: some versions read a shard while another worker still writes it."""
-    for failed in range(_TRIES):
-        try:
-            return arms.run(arm, crops, recipe, samples) | {"failed_before": failed}
-        except RuntimeError as error:
-            sys.stderr.write(f"{arm} failed: {str(error).strip().splitlines()[-1]}\n")
-    raise RuntimeError(f"{arm} failed {_TRIES} times")
-
-
-def further(more: Figures, one: Figures) -> float:
-    """Processor time of an image that does not pay for the start, in ms."""
-    spent = more["processor_seconds"] - one["processor_seconds"]
-    return spent / (more["images"] - one["images"]) * 1e3
 
 
 def summarised(rounds: list[dict[str, Figures]]) -> dict[str, Any]:
@@ -200,17 +150,17 @@ def summarised(rounds: list[dict[str, Figures]]) -> dict[str, Any]:
                 name: middle([one[name]["processor_ms_per_image"] for one in rounds]) for name in rates[0]
             },
             "processor ms per further image": {
-                arm: middle([one[f"{crops} {arm} same"]["further_ms"] for one in rounds])
-                for arm in ("memory", *OWN)
+                arm: middle([one[f"{crops} {arm} same"]["further_ms"] for one in rounds]) for arm in LONG
             },
         }
-        for own in OWN:
+        for yardstick, own in product(("memory", "beside"), LONG[1:]):
             pairs = [
-                (one[f"{crops} memory same"]["further_ms"], one[f"{crops} {own} same"]["further_ms"])
+                (one[f"{crops} {yardstick} same"]["further_ms"], one[f"{crops} {own} same"]["further_ms"])
                 for one in rounds
             ]
             beyond = [1 - in_memory / spent for in_memory, spent in pairs]
-            told[f"share of processor time beyond decode and crops, {own}"] = middle(beyond)
+            told[f"share of processor time beyond decode and crops ({yardstick}), {own}"] = middle(beyond)
+        for own in OWN:
             for recipe in ("plain", "same"):
                 best = [max(one.get(f"{crops} {arm} {recipe}", 0.0) for arm in OTHERS) for one in rates]
                 ratios = [
@@ -248,7 +198,12 @@ def read_over_used(storage: Storage, samples: int) -> Figures:
     return {"ours": counters.bytes_read / counters.bytes_used, "all bytes / chosen": samples / len(chosen)}
 
 
-def store(given: argparse.Namespace, summary: dict[str, Any], rounds: list[dict[str, Figures]]) -> None:
+def store(
+    given: argparse.Namespace,
+    summary: dict[str, Any],
+    rounds: list[dict[str, Figures]],
+    alone: list[dict[str, Figures]],
+) -> None:
     """The results with hardware and versions."""
     script = (
         f"import json, importlib.metadata as m; print(json.dumps({{p: m.version(p) for p in {PACKAGES!r}}}))"
@@ -262,7 +217,10 @@ def store(given: argparse.Namespace, summary: dict[str, Any], rounds: list[dict[
     }  # fmt: skip
     given.out.mkdir(parents=True, exist_ok=True)
     file = given.out / f"data-loaders-{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
-    file.write_text(json.dumps({"facts": facts, "summary": summary, "rounds": rounds}, indent=2) + "\n")
+    file.write_text(
+        json.dumps({"facts": facts, "summary": summary, "rounds": rounds, "one worker": alone}, indent=2)
+        + "\n"
+    )
     sys.stdout.write(f"stored in {file}\n")
 
 
