@@ -137,7 +137,7 @@ class WebSSLRunSpec(ApiModel):
                 f"(!has(self.data.{field}) || self.data.{field} == oldSelf.data.{field})",
                 message=f"spec.data.{field} cannot be changed: the sample order depends on it; create a new run",
             )
-            for field in ("filter", "weight", "mix")
+            for field in ("neighbours", "filter", "weight", "mix")
         ),
         Rule(
             cel="self.checkpoint.uri == oldSelf.checkpoint.uri",

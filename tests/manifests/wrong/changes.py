@@ -29,6 +29,12 @@ ROWS = [
         {"table": "s3://scores/all.parquet"},
         "spec.data.filter cannot be changed: the sample order depends on it",
     ),
+    Wrong(
+        "neighbours where they were left to the run",
+        SPEC + "data.neighbours",
+        16,
+        "spec.data.neighbours cannot be changed: the sample order depends on it",
+    ),
     Wrong("another seed", SPEC + "data.seed", 1, "spec.data.source and spec.data.seed cannot be changed"),
     Wrong(
         "another checkpoint folder",

@@ -77,6 +77,7 @@ ROWS = [
     Wrong(
         "data that are no shards", SPEC + "data.source", "s3://mc2b/images", "names no shards: end it in .tar"
     ),
+    Wrong("three neighbours", SPEC + "data.neighbours", 3, "Unsupported value", "should be 1, 2, 4"),
     Wrong(
         "a storage endpoint without scheme",
         SPEC + "data.storage.endpoint",

@@ -24,9 +24,10 @@ def test_a_run_without_filter_and_mixture_has_the_identity_it_always_had() -> No
 def test_filter_and_mixture_are_part_of_it_and_limits_and_places_of_indexes_are_not() -> None:
     table = {"table": "s3://scores/a.parquet", "where": "text_area > 0.2", "maxUnmatchedFraction": 0.5}
     more = {"source": "s3://more/0.tar", "weight": 2.0, "filter": table, "index": "s3://more/index"}
-    assert identity(filter=table, weight=3.0, mix=[more], index="s3://shards/index") == {
+    assert identity(filter=table, weight=3.0, mix=[more], index="s3://shards/index", neighbours=8) == {
         "data.source": "s3://shards/{000..003}.tar",
         "data.seed": 0,
+        "data.neighbours": 8,
         "data.filter.table": "s3://scores/a.parquet",
         "data.filter.where": "text_area > 0.2",
         "data.weight": 3.0,
