@@ -111,8 +111,10 @@ def prepare_data(
         global_batch: samples of a step, if they are known, of which no more than a part may be neighbours.
 
     Raises:
-        UserError: see `load_or_build_index` and `select`.
+        UserError: see `load_or_build_index` and `select`; or the neighbours are no power of two.
     """
+    if neighbours is not None and (neighbours < 1 or neighbours & (neighbours - 1)):
+        raise UserError(f"neighbours={neighbours} is no power of two; use 1, 2, 4, 8, 16, 32 or 64")
     pinned = [_prepared(storage, source, cache, threads, neighbours, global_batch) for source in sources]
     only = pinned[0]
     if len(pinned) == 1 and not only.store and only.selection is None and only.neighbours == 1:
@@ -139,9 +141,9 @@ def _prepared(
         seen, selection = len(chosen), chosen.digest
         storage.put(_url(cache, selection, "selection"), chosen.to_bytes())
     if stored is None:
-        most = given or 1
-        block = max(Order.block, most)
-        return _Pinned(index.digest, "", selection, source.weight, block, Order.window, most)
+        neighbours = given or 1
+        block = max(Order.block, neighbours)
+        return _Pinned(index.digest, "", selection, source.weight, block, Order.window, neighbours)
     span = stored.span_bytes
     neighbours = given or suited_neighbours(span, len(stored), seen, global_batch)
     order = suited(0, seen, span / seen, neighbours)

@@ -77,6 +77,12 @@ def test_neighbours_are_pinned_with_the_order(storage: Storage, make_set: MakeSe
     assert prepare_data(storage, [source], cache, neighbours=1) == data.index.digest
 
 
+@pytest.mark.parametrize("neighbours", [-4, 0, 3])
+def test_neighbours_are_a_power_of_two(storage: Storage, neighbours: int) -> None:
+    with pytest.raises(UserError, match=f"neighbours={neighbours} is no power of two; use 1, 2, 4"):
+        prepare_data(storage, [Source("memory://none/*.tar")], folder(), neighbours=neighbours)
+
+
 def test_a_mixture_of_few_samples_a_step_keeps_no_neighbours(storage: Storage, make_set: MakeSet) -> None:
     cache = folder()
     sources = [Source(f"{make_set(40)}/*.tar"), Source(f"{make_set(30)}/*.tar")]
