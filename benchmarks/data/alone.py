@@ -7,7 +7,7 @@ import sys
 
 from benchmarks.data.running import Arms, Figures, further
 
-ALONE = ("memory", "apart", "scattered", "kept")
+ALONE = ("memory", "apart", "kept")
 
 
 def one_worker(arms: Arms, samples: int) -> dict[str, Figures]:

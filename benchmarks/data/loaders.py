@@ -1,6 +1,6 @@
 """This loader beside webdataset, litdata and mosaicml-streaming: the same images on the same S3 server, one epoch each.
 
-Usage: python benchmarks/data/loaders.py [--python .bench/bin/python] [--samples 960] [--rounds 2] [--out benchmarks/results]
+Usage: python benchmarks/data/loaders.py [--python .bench/bin/python] [--samples 960] [--rounds 2] [--own | --alone] [--out benchmarks/results]
 
 Every arm runs in a process of its own (arms.py), all in one environment (--python, made by `make bench-data`), in turn, round
 after round; figures are medians over rounds, and ratios are taken within a round. Rates count processor time, so that
@@ -65,30 +65,34 @@ def main() -> int:
                        check=True, capture_output=True)  # fmt: skip
         upload(storage, files)
         make_store(storage, f"s3://{BUCKET}/tar/*.tar", default_folder(f"s3://{BUCKET}/tar/*.tar"))
-        others = () if given.own else OTHERS
         with Arms(given.python, ALONE, workers=1) as arms:
             alone = [one_worker(arms, given.samples) for _ in range(given.rounds)]
-        with Arms(given.python, ("memory", "beside", *OWN, "bringing", "fsspec", *others)) as arms:
-            rounds = [one_round(arms, given.samples, others) for _ in range(given.rounds)]
-            resumed = [arm for arm in ("ours", "litdata", "mosaicml") if arm in arms.running]
-            half = given.samples // 2 // 64 * 64
-            starts = {
-                arm: middle(
-                    [
-                        arms.run(arm, "mae", "same", given.samples, first=half)["seconds_to_first_batch"]
-                        for _ in range(given.rounds)
-                    ]
-                )
-                for arm in resumed
-            }
-        filtered = read_over_used(storage, given.samples)
-    summary = summarised(rounds)
+        rounds, summary = ([], {}) if given.alone else two_workers(given)
+        if not given.alone:
+            summary["bytes read / used at a filter of 1.3 %"] = read_over_used(storage, given.samples)
     summary["one worker"] = of_one_worker(alone)
-    summary["resume in the middle of an epoch, seconds to first batch"] = starts
-    summary["bytes read / used at a filter of 1.3 %"] = filtered
     sys.stdout.write(f"{json.dumps(summary, indent=2)}\n")
     store(given, summary, rounds, alone)
     return 0
+
+
+def two_workers(given: argparse.Namespace) -> tuple[list[dict[str, Figures]], dict[str, Any]]:
+    """All arms with two workers: each round, and what they come to."""
+    others = () if given.own else OTHERS
+    with Arms(given.python, ("memory", "beside", *OWN, "bringing", "fsspec", *others)) as arms:
+        rounds = [one_round(arms, given.samples, others) for _ in range(given.rounds)]
+        half = given.samples // 2 // 64 * 64
+        starts = {
+            arm: middle(
+                [
+                    arms.run(arm, "mae", "same", given.samples, first=half)["seconds_to_first_batch"]
+                    for _ in range(given.rounds)
+                ]
+            )
+            for arm in ("ours", "litdata", "mosaicml")
+            if arm in arms.running
+        }
+    return rounds, summarised(rounds) | {"resume in the middle of an epoch, seconds to first batch": starts}
 
 
 def parsed() -> argparse.Namespace:
@@ -101,6 +105,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument(
         "--own", action="store_true", help="this loader only, beside decoding and crops in memory"
+    )
+    parser.add_argument(
+        "--alone", action="store_true", help="with one worker only: the share beyond decoding and crops"
     )
     parser.add_argument("--folder", type=Path, default=None, help="where the server keeps its data")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results")
