@@ -1,6 +1,6 @@
 """This loader beside webdataset, litdata and mosaicml-streaming: the same images on the same S3 server, one epoch each.
 
-Usage: python benchmarks/data/loaders.py [--python .bench/bin/python] [--samples 960] [--rounds 2] [--own | --alone] [--out benchmarks/results]
+Usage: python benchmarks/data/loaders.py [--python .bench/bin/python] [--samples 960] [--rounds 2] [--own | --alone] [--out FOLDER]
 
 Every arm runs in a process of its own (arms.py), all in one environment (--python, made by `make bench-data`), in turn, round
 after round; figures are medians over rounds, and ratios are taken within a round. Rates count processor time, so that
@@ -85,7 +85,7 @@ def two_workers(given: argparse.Namespace) -> tuple[list[dict[str, Figures]], di
         starts = {
             arm: middle(
                 [
-                    arms.run(arm, "mae", "same", given.samples, first=half)["seconds_to_first_batch"]
+                    tried(arms, arm, "mae", "same", given.samples, first=half)["seconds_to_first_batch"]
                     for _ in range(given.rounds)
                 ]
             )

@@ -60,11 +60,11 @@ class Arms(AbstractContextManager["Arms"]):
             process.wait(60)
 
 
-def tried(arms: Arms, arm: str, crops: str, recipe: str, samples: int) -> Figures:
-    """An epoch of another loader, again if it fails: some versions read a shard while another worker still writes it."""
+def tried(arms: Arms, arm: str, crops: str, recipe: str, samples: int, first: int = 0) -> Figures:
+    """An epoch of another loader, or its resumption, again if it fails: some versions read a shard while another worker still writes it."""
     for failed in range(_TRIES):
         try:
-            return arms.run(arm, crops, recipe, samples) | {"failed_before": failed}
+            return arms.run(arm, crops, recipe, samples, first) | {"failed_before": failed}
         except RuntimeError as error:
             sys.stderr.write(f"{arm} failed: {str(error).strip().splitlines()[-1]}\n")
     raise RuntimeError(f"{arm} failed {_TRIES} times")
