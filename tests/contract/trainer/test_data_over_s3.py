@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +28,7 @@ from webssl_trainer.data import (
 from webssl_trainer.data.pack import PackItem, pack
 from webssl_trainer.data.store_find import default_folder
 from webssl_trainer.data.store_make import make_store, verify_store
-from webssl_trainer.storage import Storage, StorageOptions, open_storage
+from webssl_trainer.storage import Storage, StorageOptions, open_storage, read_apart
 
 from tests.contract.trainer.s3_server import s3_server
 
@@ -109,6 +112,32 @@ def test_the_sequence_is_one_for_all_process_counts_workers_and_starts(
     storage: Storage, data: OpenData, undisturbed: list[str], world: int, workers: int, first: int
 ) -> None:
     assert ids(storage, data, world, workers, first) == undisturbed[first:]
+
+
+def test_the_memory_of_answers_is_used_again(
+    storage: Storage, data: OpenData, undisturbed: list[str]
+) -> None:
+    reads = read_apart(storage)
+    assert reads is not None
+    found: list[str] = []
+
+    def memories() -> int:
+        return Path("/proc/self/maps").read_text().count("memfd:webssl-reads")
+
+    with closing(reads):
+        assert reads.is_up(300.0)
+        with Loader(storage=storage, index=data.index, order=data.order, plan=PLAN, crops=CROPS, rank=0, world=1, seed=1, steps=40,
+                    max_bad_fraction=1.0, workers=2, keep_bytes=0, reads=reads) as loader:  # fmt: skip
+            for step in loader:
+                found += [name for batch in step.batches for name in batch.sample_ids]
+        until = time.monotonic() + 60
+        while (
+            reads.spare_lines < memories() and time.monotonic() < until
+        ):  # the last thread ends a moment later
+            time.sleep(0.01)
+        # Four micro-batches are in the making, and each may read an image again while it has its own answers.
+        assert reads.spare_lines == memories() <= 9
+    assert found[: len(undisturbed)] == undisturbed
 
 
 def test_only_chosen_and_whole_samples_are_seen(data: OpenData, undisturbed: list[str]) -> None:
