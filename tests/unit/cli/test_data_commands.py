@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,16 @@ def test_the_order_printed_is_the_one_a_run_takes(shards: str) -> None:
         assert row == [
             str(position), str(position // 30), "0", str(ref.index), str(ref.length), ref.shard, ref.key,
         ]  # fmt: skip
+
+
+def test_the_order_of_a_manifest_has_its_neighbours(shards: str, tmp_path: Path) -> None:
+    run: dict[str, Any] = valid_run()
+    run["spec"]["data"] = {"source": shards, "neighbours": 8}
+    file = tmp_path / "run.yaml"
+    file.write_text(yaml.safe_dump(run))
+    rows = [line.split() for line in told("data", "order", str(file), "--count", "24").splitlines()[1:]]
+    numbers = [int(row[3]) for row in rows]
+    assert [(now - before) % 30 for before, now in pairwise(numbers)].count(1) >= 21
 
 
 def test_the_order_of_a_manifest_has_its_filter_its_mixture_and_its_seed(shards: str, tmp_path: Path) -> None:

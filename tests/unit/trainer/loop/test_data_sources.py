@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -57,3 +58,23 @@ def test_a_filtered_mixture_trains_on_the_chosen_samples_and_resumes_after_its_t
     assert isinstance(again.data.order, MixtureOrder)
     assert again.data.order == session.data.order
     assert len(again.index) == 3 + 20
+
+
+def test_neighbours_of_a_manifest_follow_each_other_and_stay_so_when_it_resumes(
+    local_run_factory: Callable[..., LocalRun], image_shards: Path
+) -> None:
+    data = {"source": f"file://{image_shards}/*.tar", "seed": 3, "loaderThreads": 1, "neighbours": 4}
+    run = local_run_factory("neighbours", steps=5, data=data)
+    config = trainer_config(read_run(run.run_file))
+    session = open_session(config, ALONE, open_storage(), Seen())
+    assert session.data.order.neighbours == 4
+    assert (
+        TrainingLoop(session, Narrator(session, 1, None, None, None), StopRequest()).run()
+        == exit_codes.COMPLETE
+    )
+    names = [name for record in run.steps() for name in record["ids"]]
+    number = {ref.sample_id: at for at, ref in enumerate(session.index.locate_all(range(len(session.index))))}
+    first_epoch = np.array([number[name] for name in names[: len(number) // 4 * 4]]).reshape(-1, 4)
+    assert np.array_equal(first_epoch, (first_epoch[:, :1] + np.arange(4)) % len(number))
+    again = open_session(config, ALONE, open_storage(), Seen())
+    assert (again.step, again.data.digest, again.data.order) == (5, session.data.digest, session.data.order)
