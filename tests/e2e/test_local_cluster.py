@@ -165,8 +165,14 @@ def test_a_lost_node_is_noticed_and_comes_back_with_its_pods(own: LocalCluster) 
     wait_until(lambda: own.kubectl.ready_nodes() == {"n0"}, "node n1 not Ready", 90, mend)
     own.start_node("n1")
     own.kubectl("rollout", "status", "daemonset/web", "--timeout=120s")
-    answer = own.kubectl("exec", "-i", _pod_on(own, "n1"), "--", "python3", "-", stdin=ASK)
-    assert "pods 2 {200}" in answer
+
+    def both_answer() -> bool:
+        return "pods 2 {200}" in own.kubectl(
+            "exec", "-i", _pod_on(own, "n1"), "--", "python3", "-", stdin=ASK
+        )
+
+    # A pod is ready a moment before the name service has its address.
+    wait_until(both_answer, "both pods answer", 90, "look at the name service's log")
 
 
 def test_gpus_that_are_not_there_can_be_scheduled(own: LocalCluster) -> None:
