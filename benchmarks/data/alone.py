@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import statistics
 import sys
 
-from benchmarks.data.running import Arms, Figures, further
+from benchmarks.data.running import Arms, Figures, further, middle
 
 ALONE = ("memory", "apart", "kept")
 
@@ -28,8 +27,8 @@ def summarised(rounds: list[dict[str, Figures]]) -> dict[str, dict[str, float]]:
         told = {}
         memory = f"{name.split()[0]} memory"
         for figure in ("further_ms", "further_clock_ms"):
-            told[figure] = round(statistics.median(one[name][figure] for one in rounds), 3)
+            told[figure] = middle([one[name][figure] for one in rounds])
             beyond = [1 - one[memory][figure] / one[name][figure] for one in rounds]
-            told[f"share beyond decode and crops, {figure}"] = round(statistics.median(beyond), 3)
+            told[f"share beyond decode and crops, {figure}"] = middle(beyond)
         summary[name] = told
     return summary

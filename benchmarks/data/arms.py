@@ -28,7 +28,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.data.beside import reader
+from benchmarks.data.beside import reader, signed
 from benchmarks.data.costs import memory_in_use, processor_seconds
 from benchmarks.data.own_arms import apart, bringing, cached, fsspec, kept, ours, scattered
 from benchmarks.data.recipes import RECIPES, SPECS
@@ -37,17 +37,9 @@ from benchmarks.data.task import BATCH, NEIGHBOURS, WORKERS, Batches, Task
 
 def webdataset(task: Task) -> Batches:
     """Shards through curl, shuffled shards, a shuffle buffer of 1,000; addresses are signed beforehand."""
-    import boto3
     import webdataset as wds
 
-    client = boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
-    keys = [item["Key"] for item in client.list_objects_v2(Bucket=task.bucket, Prefix="tar/")["Contents"]]
-    shards = [
-        client.generate_presigned_url("get_object", Params={"Bucket": task.bucket, "Key": key})
-        for key in keys
-        if key.endswith(".tar")
-    ]
-    urls = [f"pipe:curl -s -L '{shard}'" for shard in shards]
+    urls = [f"pipe:curl -s -L '{shard}'" for shard in signed(task.bucket)]
     data = wds.WebDataset(urls, shardshuffle=100).shuffle(1000)
     data = data.map(lambda sample: task.recipe(sample["jpg"], int(sample["__key__"]))).batched(
         BATCH, collation_fn=torch.utils.data.default_collate

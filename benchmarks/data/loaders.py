@@ -19,7 +19,6 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -40,7 +39,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.data.alone import ALONE, one_worker  # noqa: E402
 from benchmarks.data.alone import summarised as of_one_worker  # noqa: E402
-from benchmarks.data.running import BUCKET, Arms, Figures, further, tried  # noqa: E402
+from benchmarks.data.running import BUCKET, Arms, Figures, further, middle, tried  # noqa: E402
 from benchmarks.train.commit import commit_of  # noqa: E402
 from tests.contract.trainer.s3_server import s3_server  # noqa: E402
 
@@ -181,10 +180,6 @@ def summarised(rounds: list[dict[str, Figures]]) -> dict[str, Any]:
             told[figure] = {name: middle([one[name][figure] for one in rounds]) for name in rates[0]}
         summary[crops] = told
     return summary
-
-
-def middle(values: list[float]) -> float:
-    return round(statistics.median(values), 3)
 
 
 def read_over_used(storage: Storage, samples: int) -> Figures:

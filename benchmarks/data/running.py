@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -82,3 +83,8 @@ def further(arms: Arms, arm: str, crops: str, samples: int, one: Figures) -> Fig
         "further_ms": (more["processor_seconds"] - one["processor_seconds"]) / images * 1e3,
         "further_clock_ms": (more["seconds"] - one["seconds"]) / images * 1e3,
     }
+
+
+def middle(values: list[float]) -> float:
+    """Their median, to three places."""
+    return round(statistics.median(values), 3)

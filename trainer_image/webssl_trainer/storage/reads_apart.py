@@ -50,16 +50,21 @@ class _Line:
         self._memory: mmap.mmap | None = None
 
     def call(
-        self, ranges: Sequence[ByteRange], stop: threading.Event | None, storage: DirectStorage
-    ) -> Sequence[int]:
-        """Has ranges read into the memory, one behind the other as `starts` has them; the bytes that came for each.
+        self,
+        ranges: Sequence[ByteRange],
+        stop: threading.Event | None,
+        storage: DirectStorage,
+        back: Callable[[_Line], object],
+    ) -> list[memoryview]:
+        """What came for each range, where it lies in the memory; once the last view of that is gone, the line goes `back`.
 
         Raises:
             StorageStoppedError: `stop` was set.
             EOFError, OSError: the process is gone.
             Exception: what the storage there raised.
         """
-        self._ask(ranges, starts(ranges)[-1])
+        places = starts(ranges)
+        self._ask(ranges, places[-1])
         while True:
             while not self._here.poll(_LOOK):
                 if stop is not None and stop.is_set():
@@ -71,11 +76,10 @@ class _Line:
             storage.count_apart(answer.counts.retries, answer.counts.hedges)
             if isinstance(answer, Failed):
                 raise _ThereError(answer.error)
-            lengths: Sequence[int] = answer.lengths
-            return lengths
+            memory = self._lent(back)
+            return [memory[at : at + count] for at, count in zip(places[:-1], answer.lengths, strict=True)]
 
-    def seen(self, back: Callable[[_Line], object]) -> memoryview:
-        """The memory; once the last view of it is gone, the line comes back."""
+    def _lent(self, back: Callable[[_Line], object]) -> memoryview:
         assert self._memory is not None
         lent = np.frombuffer(self._memory, np.uint8)
         weakref.finalize(lent, back, self).atexit = False
@@ -185,7 +189,7 @@ class ReadsApart:
         line: _Line | None = None
         try:
             line = self._line()
-            lengths = line.call(ranges, stop, self._storage)
+            came = line.call(ranges, stop, self._storage, self._spare.append)
         except _ThereError as failed:
             if line is not None:
                 self._spare.append(line)
@@ -198,9 +202,7 @@ class ReadsApart:
             if line is not None:
                 line.close()
             raise
-        memory = line.seen(self._spare.append)
-        places = zip(starts(ranges)[:-1], lengths, strict=True)
-        return taken([memory[at : at + count] for at, count in places])
+        return taken(came)
 
     def _few(self, ranges: Sequence[ByteRange]) -> bool:
         """Whether so little was read that no process is worth its start; an approximate count, if threads read at once."""
